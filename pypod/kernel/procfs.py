@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What /proc says of processes. A process is (boot id, pid, start time), never a bare pid."""
+
+from __future__ import annotations
+
+import os
+
+
+def boot_id() -> str:
+    """Return the identity of this boot (proc_sys_kernel(5), random/boot_id)."""
+    with open("/proc/sys/kernel/random/boot_id", "rb", buffering=0) as file:
+        return file.read(64).decode().strip()
+
+
+def start_time(pid: int) -> int | None:
+    """Return the start time of a live process in clock ticks since boot; None when it is gone.
+
+    A zombie (Z) or dying (X) process counts as gone: pid 1 of a test machine may never reap it.
+    Source: proc_pid_stat(5), fields 3 and 22.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
+            fields = file.read(4096).rpartition(b")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    if not fields or fields[0] in (b"Z", b"X"):
+        return None
+    return int(fields[19])
+
+
+def is_alive(pid: int, started: int) -> bool:
+    """Say whether the very process that started at `started` is still alive."""
+    return pid > 0 and start_time(pid) == started
+
+
+def open_process(pid: int, started: int) -> int | None:
+    """Return a pidfd of that very process, or None: no signal ever reaches a stranger."""
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return None
+    if is_alive(pid, started):
+        return fd
+    os.close(fd)
+    return None
+
+
+def loginuid() -> int | None:
+    """Return the audit user id of the caller, None when it is unset or the kernel has no audit."""
+    try:
+        with open("/proc/self/loginuid", "rb", buffering=0) as file:
+            value = int(file.read(32))
+    except (OSError, ValueError):
+        return None
+    return None if value == 0xFFFFFFFF else value
