@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one table of system calls: what a default container may call. Data only.
+
+Verdicts: ALLOW is what docker's and podman's default profiles both allow, and a few newer calls that
+change nothing but the caller's own files and memory. EPERM is every other name that either profile
+holds: a program that knows the call learns that it is forbidden. ENOSYS is the rest, known or not:
+a C library that probes for a new call falls back to the old one.
+
+`spec.security` composes the OCI profile from this table, pypod-seccomp compiles that profile, and
+the probe's golden file, written independently, tests it.
+"""
+
+from __future__ import annotations
+
+ALLOW = """
+_llseek _newselect accept accept4 access adjtimex alarm bind brk capget capset chdir chmod chown
+chown32 clock_adjtime clock_adjtime64 clock_getres clock_getres_time64 clock_gettime
+clock_gettime64 clock_nanosleep clock_nanosleep_time64 close close_range connect copy_file_range
+creat dup dup2 dup3 epoll_create epoll_create1 epoll_ctl epoll_ctl_old epoll_pwait epoll_pwait2
+epoll_wait epoll_wait_old eventfd eventfd2 execve execveat exit exit_group faccessat faccessat2
+fadvise64 fadvise64_64 fallocate fanotify_mark fchdir fchmod fchmodat fchmodat2 fchown fchown32
+fchownat fcntl fcntl64 fdatasync fgetxattr flistxattr flock fork fremovexattr fsetxattr fstat
+fstat64 fstatat64 fstatfs fstatfs64 fsync ftruncate ftruncate64 futex futex_requeue futex_time64
+futex_wait futex_waitv futex_wake futimesat get_robust_list get_thread_area getcpu getcwd
+getdents getdents64 getegid getegid32 geteuid geteuid32 getgid getgid32 getgroups getgroups32
+getitimer getpeername getpgid getpgrp getpid getppid getpriority getrandom getresgid getresgid32
+getresuid getresuid32 getrlimit getrusage getsid getsockname getsockopt gettid gettimeofday
+getuid getuid32 getxattr inotify_add_watch inotify_init inotify_init1 inotify_rm_watch io_cancel
+io_destroy io_getevents io_setup io_submit ioctl ioprio_get ioprio_set ipc kill
+landlock_add_rule landlock_create_ruleset landlock_restrict_self lchown lchown32 lgetxattr link
+linkat listen listxattr llistxattr lremovexattr lseek lsetxattr lstat lstat64 madvise membarrier
+memfd_create memfd_secret mincore mkdir mkdirat mknod mknodat mlock mlock2 mlockall mmap mmap2
+mprotect mq_getsetattr mq_notify mq_open mq_timedreceive mq_timedreceive_time64 mq_timedsend
+mq_timedsend_time64 mq_unlink mremap msgctl msgget msgrcv msgsnd msync munlock munlockall munmap
+name_to_handle_at nanosleep newfstatat open openat openat2 pause pidfd_open pidfd_send_signal
+pipe pipe2 pkey_alloc pkey_free pkey_mprotect poll ppoll ppoll_time64 prctl pread64 preadv
+preadv2 prlimit64 process_mrelease pselect6 pselect6_time64 pwrite64 pwritev pwritev2 read
+readahead readlink readlinkat readv recv recvfrom recvmmsg recvmmsg_time64 recvmsg
+remap_file_pages removexattr rename renameat renameat2 restart_syscall rmdir rseq rt_sigaction
+rt_sigpending rt_sigprocmask rt_sigqueueinfo rt_sigreturn rt_sigsuspend rt_sigtimedwait
+rt_sigtimedwait_time64 rt_tgsigqueueinfo sched_get_priority_max sched_get_priority_min
+sched_getaffinity sched_getattr sched_getparam sched_getscheduler sched_rr_get_interval
+sched_rr_get_interval_time64 sched_setaffinity sched_setattr sched_setparam sched_setscheduler
+sched_yield seccomp select semctl semget semop semtimedop semtimedop_time64 send sendfile
+sendfile64 sendmmsg sendmsg sendto set_robust_list set_thread_area set_tid_address setfsgid
+setfsgid32 setfsuid setfsuid32 setgid setgid32 setgroups setgroups32 setitimer setpgid
+setpriority setregid setregid32 setresgid setresgid32 setresuid setresuid32 setreuid setreuid32
+setrlimit setsid setsockopt setuid setuid32 setxattr shmat shmctl shmdt shmget shutdown
+sigaltstack signalfd signalfd4 sigprocmask sigreturn socketcall socketpair splice stat stat64
+statfs statfs64 statx symlink symlinkat sync sync_file_range syncfs sysinfo tee tgkill time
+timer_create timer_delete timer_getoverrun timer_gettime timer_gettime64 timer_settime
+timer_settime64 timerfd_create timerfd_gettime timerfd_gettime64 timerfd_settime
+timerfd_settime64 times tkill truncate truncate64 ugetrlimit umask uname unlink unlinkat utime
+utimensat utimensat_time64 utimes vfork wait4 waitid waitpid write writev
+cachestat getxattrat io_pgetevents io_pgetevents_time64 listxattrat map_shadow_stack mseal
+removexattrat setxattrat uretprobe
+"""
+"""Allowed with any arguments."""
+
+ALLOW_ON_ARCH = {
+    "x86_64": "arch_prctl modify_ldt",
+    "aarch64": "arm_fadvise64_64 arm_sync_file_range sync_file_range2 breakpoint cacheflush set_tls",
+    "riscv64": "riscv_flush_icache riscv_hwprobe",
+    "ppc64le": "sync_file_range2 swapcontext",
+    "s390x": "s390_pci_mmio_read s390_pci_mmio_write s390_runtime_instr",
+}
+"""Calls that only one architecture has and both peers allow there (C libraries need them to start)."""
+
+EPERM = """
+bdflush clone fanotify_init fsconfig fsmount fsopen fspick get_mempolicy kexec_file_load kexec_load
+listmount mbind migrate_pages mount mount_setattr move_mount move_pages nfsservctl nice oldfstat
+oldlstat oldolduname oldstat olduname open_tree pciconfig_iobase pciconfig_read pciconfig_write
+personality pidfd_getfd pivot_root process_vm_readv process_vm_writev ptrace reboot set_mempolicy
+setns sgetmask signal socket ssetmask statmount swapoff swapon syscall sysfs syslog umount umount2
+unshare uselib userfaultfd ustat vm86 vm86old vmsplice
+"""
+"""Refused whatever the capabilities, unless RULES or CAPABILITY say otherwise."""
+
+CAPABILITY = {
+    "CAP_SYS_ADMIN": "bpf clone clone3 fanotify_init fsconfig fsmount fsopen fspick lookup_dcookie"
+    " lsm_get_self_attr lsm_list_modules lsm_set_self_attr mount mount_setattr move_mount open_tree"
+    " perf_event_open quotactl quotactl_fd setdomainname sethostname setns syslog umount umount2"
+    " unshare",
+    "CAP_SYS_BOOT": "reboot",
+    "CAP_SYS_CHROOT": "chroot",
+    "CAP_SYS_MODULE": "init_module finit_module delete_module",
+    "CAP_SYS_PACCT": "acct",
+    "CAP_SYS_PTRACE": "kcmp pidfd_getfd process_madvise process_vm_readv process_vm_writev ptrace",
+    "CAP_SYS_RAWIO": "iopl ioperm",
+    "CAP_SYS_TIME": "settimeofday stime clock_settime clock_settime64",
+    "CAP_SYS_TTY_CONFIG": "vhangup",
+    "CAP_SYS_NICE": "get_mempolicy mbind set_mempolicy set_mempolicy_home_node",
+    "CAP_SYSLOG": "syslog",
+    "CAP_BPF": "bpf",
+    "CAP_PERFMON": "perf_event_open",
+    "CAP_DAC_READ_SEARCH": "open_by_handle_at",
+}
+"""Allowed with the capability, else EPERM (but for NOT_EPERM)."""
+
+NOT_EPERM = ("clone3",)
+"""Refused with ENOSYS: C libraries fall back to clone(2), whose flags a filter can read."""
+
+CLONE_NAMESPACES = 0x7E020000
+"""CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET}: clone(2) without any of these is allowed."""
+
+PERSONALITIES = (0x0, 0x8, 0x20000, 0x20008, 0xFFFFFFFF)
+"""PER_LINUX, PER_LINUX32, UNAME26 with either, and the query."""
+
+REFUSED_FAMILIES = (38, 40)
+"""AF_ALG (kernel crypto, CVE-2026-31431) and AF_VSOCK (reaches the hypervisor)."""
+
+FAMILIES = 46
+"""AF_MAX of Linux 6.18 (linux/socket.h): a family from here up does not exist."""
+
+AF_NETLINK = 16
+NETLINK_AUDIT = 9
+"""socket(AF_NETLINK, *, NETLINK_AUDIT) answers EINVAL without CAP_AUDIT_WRITE: PAM and sudo carry on."""
+
+NUMBERS = {
+    "uretprobe": 335,
+    "uprobe": 336,
+    "cachestat": 451,
+    "fchmodat2": 452,
+    "map_shadow_stack": 453,
+    "futex_wake": 454,
+    "futex_wait": 455,
+    "futex_requeue": 456,
+    "statmount": 457,
+    "listmount": 458,
+    "lsm_get_self_attr": 459,
+    "lsm_set_self_attr": 460,
+    "lsm_list_modules": 461,
+    "mseal": 462,
+    "setxattrat": 463,
+    "getxattrat": 464,
+    "listxattrat": 465,
+    "removexattrat": 466,
+}
+"""Numbers for a libseccomp that does not know these names (2.5.4); the same on every architecture
+from 403 up, uretprobe and uprobe on x86_64 alone."""
