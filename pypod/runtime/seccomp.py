@@ -13,6 +13,7 @@ from pypod.errors import PypodError
 from pypod.kernel import memfd
 from pypod.kernel.paths import LIBEXEC
 from pypod.spec.security import OTHERWISE
+from pypod.spec.syscalls import NUMBERS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ def words(profile: dict[str, Any]) -> bytes:
     Raises PypodError for an action that pypod does not know.
     """
     out = [VERSION, "default", "1", _action(profile["defaultAction"], profile.get("defaultErrnoRet"))]
+    used = {name for rule in profile.get("syscalls", ()) for name in rule["names"]}
+    for name, number in NUMBERS.items():
+        if name in used:
+            out += ["number", "2", name, str(number)]
     for rule in profile.get("syscalls", ()):
         action = _action(rule["action"], rule.get("errnoRet"))
         tests: list[str] = []
