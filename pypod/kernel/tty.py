@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The caller's terminal: its size, and raw mode that is undone on every path."""
+
+from __future__ import annotations
+
+import os
+
+import _signal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Any
+
+
+def window_size(fd: int) -> tuple[int, int] | None:
+    """Return (rows, columns) of the terminal at `fd`; None when it is none (ioctl_tty(2))."""
+    try:
+        columns, rows = os.get_terminal_size(fd)
+    except OSError:
+        return None
+    return rows, columns
+
+
+class Raw:
+    """Raw mode of a terminal for a `with` block: every key goes to the container.
+
+    `restore` and `enter` may be called in between (a stop signal), any number of times. Nothing
+    happens for a descriptor that is no terminal.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self._saved: list[Any] | None = None
+        self._raw: list[Any] | None = None
+        if not os.isatty(fd):
+            return
+        # Imported here: only clients with a terminal pay for it.
+        import termios as t
+
+        self._saved = t.tcgetattr(fd)
+        iflag, oflag, cflag, lflag, ispeed, ospeed, control = t.tcgetattr(fd)
+        # What cfmakeraw(3) does.
+        iflag &= ~(t.IGNBRK | t.BRKINT | t.PARMRK | t.ISTRIP | t.INLCR | t.IGNCR | t.ICRNL | t.IXON)
+        oflag &= ~t.OPOST
+        lflag &= ~(t.ECHO | t.ECHONL | t.ICANON | t.ISIG | t.IEXTEN)
+        cflag = (cflag & ~(t.CSIZE | t.PARENB)) | t.CS8
+        control = [*control]
+        control[t.VMIN], control[t.VTIME] = 1, 0
+        self._raw = [iflag, oflag, cflag, lflag, ispeed, ospeed, control]
+
+    def enter(self) -> None:
+        """Switch to raw mode (again)."""
+        self._apply(self._raw)
+
+    def restore(self) -> None:
+        """Put the terminal back as it was found."""
+        self._apply(self._saved)
+
+    def _apply(self, attributes: list[Any] | None) -> None:
+        if attributes is None:
+            return
+        import termios
+
+        # A background process that sets a terminal is stopped by SIGTTOU; it must not be now, it may
+        # be about to end. EIO and the like: the terminal is gone, there is nothing to put back.
+        previous = _signal.signal(_signal.SIGTTOU, _signal.SIG_IGN)
+        try:
+            termios.tcsetattr(self.fd, termios.TCSADRAIN, attributes)
+        except termios.error:
+            pass
+        finally:
+            _signal.signal(_signal.SIGTTOU, previous)
+
+    def __enter__(self) -> Raw:
+        self.enter()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.restore()
