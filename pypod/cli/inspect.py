@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""inspect: the whole document of containers and images, or a template of it."""
+
+from __future__ import annotations
+
+import sys
+
+from pypod.cli.lifecycle import latest, report
+from pypod.engine import images
+from pypod.engine import inspect as engine_inspect
+from pypod.errors import NoSuchObject, PypodError, UsageError
+from pypod.kernel import fastjson
+from pypod.store import objects
+from pypod.text import template
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pypod.cli.parse import Args
+
+
+def inspect(args: Args) -> int:
+    """Print a JSON array of documents, containers first, then images."""
+    kind = args.type or "all"
+    if kind not in ("all", "container", "image"):
+        known = ("network", "pod", "volume")
+        if kind in known:
+            raise UsageError(f"--type {kind}: there are no {kind}s yet")
+        raise UsageError(f'invalid type "{kind}": container, image or all')
+    return show(args, list(args.names), kind)
+
+
+def container_inspect(args: Args) -> int:
+    """Print the documents of containers."""
+    return show(args, list(args.containers), "container")
+
+
+def image_inspect(args: Args) -> int:
+    """Print the documents of images."""
+    return show(args, list(args.images), "image")
+
+
+def show(args: Args, names: list[str], kind: str) -> int:
+    """Print what is found as one array (or through --format), then report what is not."""
+    documents: list[dict[str, Any]] = []
+    failures: list[PypodError] = []
+    if getattr(args, "latest", False):
+        if names:
+            raise UsageError("--latest and arguments cannot be used together")
+        documents.append(engine_inspect.inspect(latest(args), size=args.size))
+    elif not names:
+        raise UsageError("you must provide at least one name or id")
+    for name in names:
+        try:
+            documents.append(_one(args, name, kind))
+        except NoSuchObject as error:
+            failures.append(
+                PypodError(f'no such object: "{name}"') if kind == "all" else error
+            )
+    if args.format and args.format != "json":
+        for document in documents:
+            sys.stdout.write(template.render(args.format, document) + "\n")
+    elif documents or not args.format:
+        print(fastjson.pretty(documents, 5) if documents else "[]")
+    for failure in failures:
+        report(failure)
+    return failures[-1].code if failures else 0
+
+
+def _one(args: Args, name: str, kind: str) -> dict[str, Any]:
+    if kind != "image":
+        try:
+            container = objects.find(args.places, name)
+            return engine_inspect.inspect(container, size=getattr(args, "size", False))
+        except NoSuchObject:
+            if kind == "container":
+                raise
+    return images.inspect(args.places, name)

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""start, stop, kill, rm, wait, rename, attach: a container's life after create."""
+
+from __future__ import annotations
+
+import os
+
+from pypod.engine import attach as engine_attach
+from pypod.engine import remove, start, stop
+from pypod.errors import LostMonitor, NoSuchContainer, PypodError, UsageError
+from pypod.kernel import log
+from pypod.kernel.facts import facts as host_facts
+from pypod.spec.process import signal_number
+from pypod.store import objects
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pypod.cli.parse import Args
+    from pypod.store.objects import Container
+
+
+def latest(args: Args) -> Container:
+    """Return the newest container, for -l. Raises NoSuchContainer."""
+    found = sorted(objects.every(args.places), key=lambda one: one.summary["created"])
+    if not found:
+        raise NoSuchContainer("latest")
+    return found[-1]
+
+
+def chosen(args: Args, *, running_only: bool = False) -> list[tuple[str, Container | PypodError]]:
+    """Return (word as typed, container or why not) for the names, -a or -l of a command.
+
+    Raises UsageError when nothing or too much is chosen.
+    """
+    names = list(args.containers)
+    every, last = getattr(args, "all", False), getattr(args, "latest", False)
+    if sum((bool(names), every, last)) > 1:
+        raise UsageError("--all, --latest and containers cannot be used together")
+    if every:
+        found = [one for one in objects.every(args.places)]
+        if running_only:
+            found = [one for one in found if one.status().alive]
+        return [(one.id, one) for one in found]
+    if last:
+        return [(one.id, one) for one in [latest(args)]]
+    if not names:
+        raise UsageError("you must provide at least one name or id")
+    chosen: list[tuple[str, Container | PypodError]] = []
+    for name in names:
+        try:
+            chosen.append((name, objects.find(args.places, name)))
+        except PypodError as error:
+            chosen.append((name, error))
+    return chosen
+
+
+def for_each(
+    chosen: list[tuple[str, Container | PypodError]],
+    act: Callable[[Container], object],
+    *,
+    ignore_missing: bool = False,
+) -> int:
+    """Do `act` to each container, print the words of those done, report the others; go on always.
+
+    Returns the exit code: that of the last failure (the worst for `rm`), 0 without one.
+    """
+    code = 0
+    for word, container in chosen:
+        try:
+            if isinstance(container, PypodError):
+                raise container
+            act(container)
+        except NoSuchContainer as error:
+            if not ignore_missing:
+                report(error)
+                code = max(code, error.code)
+        except PypodError as error:
+            report(error)
+            code = max(code, error.code)
+        else:
+            print(word)
+    return code
+
+
+def report(error: PypodError) -> None:
+    """Write an error that does not end the command."""
+    text = f"Error: {error.message}\n" + (f"Hint: {error.hint}\n" if error.hint else "")
+    os.write(2, text.encode("utf-8", "surrogateescape"))
+
+
+def start_(args: Args) -> int:
+    """Start containers; with -a or -i attach to the one that is named."""
+    facts = host_facts(args.places)
+    attached = args.attach or args.interactive
+    targets = chosen(args)
+    if attached and len(targets) > 1:
+        raise UsageError("you cannot start and attach multiple containers at once")
+    if not attached:
+
+        def begin(container: Container) -> None:
+            channel = start.start(container, facts)
+            if channel is not None:
+                channel.close()
+
+        return for_each(targets, begin)
+    container = targets[0][1]
+    if isinstance(container, PypodError):
+        raise container
+    create = container.create
+    held = start.claim(container) if create["auto_remove"] else None
+    try:
+        channel = start.start(container, facts, create=create)
+    except PypodError as error:
+        if create["auto_remove"] and start.failed_to_start(error):
+            remove.remove(container, facts, force=True)
+        raise
+    if channel is None:
+        return _attach(args, container, no_stdin=not args.interactive)
+    code = _pump(
+        args, channel, create, no_stdin=not args.interactive, proxy=args.sig_proxy is not False
+    )
+    if held is not None and code is not None:
+        remove.remove(container, facts, force=True)
+    return code or 0
+
+
+def _pump(
+    args: Args,
+    channel: engine_attach.Channel,
+    create: dict[str, object],
+    *,
+    no_stdin: bool,
+    proxy: bool,
+) -> int | None:
+    """Pass streams until the container ends or the user detaches; None means detached."""
+    tty = bool(create["tty"])
+    outcome = engine_attach.pump(
+        channel,
+        stdin_fd=None if no_stdin or not create["interactive"] else 0,
+        stdout_fd=1,
+        stderr_fd=2,
+        tty=tty,
+        detach_keys=args.detach_keys,
+        sig_proxy=proxy and not tty,
+    )
+    if outcome.detached:
+        return None
+    if outcome.code is None:
+        raise LostMonitor(str(create["name"]))
+    return outcome.code
+
+
+def attach(args: Args) -> int:
+    """Join the streams of a running container; end with its exit code."""
+    container = latest(args) if args.latest else objects.find(args.places, args.container)
+    return _attach(args, container, no_stdin=args.no_stdin)
+
+
+def _attach(args: Args, container: Container, *, no_stdin: bool) -> int:
+    status = container.status()
+    if not status.alive:
+        raise PypodError(
+            f"you can only attach to running containers; {container.name} is {status.name}",
+            hint=f"pypod start -a {container.name}",
+        )
+    if status.unmonitored:
+        raise PypodError(f"{container.name} has lost its monitor: its streams are gone")
+    create = container.create
+    stdin = bool(create["interactive"]) and not no_stdin
+    channel = engine_attach.connect(args.places, container.id, stdin=stdin)
+    code = _pump(args, channel, create, no_stdin=no_stdin, proxy=args.sig_proxy)
+    return code or 0
+
+
+def stop_(args: Args) -> int:
+    """Stop containers: their stop signal, then SIGKILL after the timeout."""
+
+    def end(container: Container) -> None:
+        create = container.create
+        seconds = create["stop_timeout"] if args.time is None else args.time
+        if not stop.stop(container, create["stop_signal"], seconds):
+            log.warn(
+                f"StopSignal {create['stop_signal']} failed to stop container {container.name}"
+                f" in {seconds} seconds, resorting to SIGKILL"
+            )
+
+    return for_each(chosen(args, running_only=True), end, ignore_missing=args.ignore)
+
+
+def kill(args: Args) -> int:
+    """Send a signal to containers' processes."""
+    signal = signal_number(args.signal)
+    return for_each(chosen(args, running_only=True), lambda one: stop.kill(one, signal))
+
+
+def rm(args: Args) -> int:
+    """Remove containers: exit 1 when one is missing, 2 when one is running."""
+    facts = host_facts(args.places)
+    targets = []
+    for word, container in chosen(args):
+        if isinstance(container, NoSuchContainer):
+            container = NoSuchContainer(word)
+            container.code = 1
+        targets.append((word, container))
+    seconds = 0 if args.time is None else args.time
+    code = for_each(
+        targets,
+        lambda one: remove.remove(one, facts, force=args.force, seconds=seconds),
+        ignore_missing=args.force or args.ignore,
+    )
+    remove.sweep(args.places, facts)
+    return code
+
+
+def wait(args: Args) -> int:
+    """Print the exit code of each container when it ends."""
+    code = 0
+    for _word, container in chosen(args):
+        if isinstance(container, PypodError):
+            if not (args.ignore and isinstance(container, NoSuchContainer)):
+                report(container)
+                code = container.code
+            continue
+        print(engine_attach.wait(container), flush=True)
+    return code
+
+
+def rename(args: Args) -> int:
+    """Give a container another name."""
+    objects.find(args.places, args.container).rename(args.name)
+    return 0
+
+
+def exists(args: Args) -> int:
+    """End 0 when the container exists, 1 when it does not."""
+    try:
+        objects.find(args.places, args.container)
+    except NoSuchContainer:
+        return 1
+    return 0

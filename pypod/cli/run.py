@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""run and create: options to a container, and for run its output and exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from pypod.engine import attach, create, images, remove, start
+from pypod.errors import LostMonitor, PypodError, UsageError
+from pypod.kernel import fastjson, log, paths
+from pypod.kernel.facts import facts as host_facts
+from pypod.spec.options import CreateOptions
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pypod.cli.parse import Args
+    from pypod.engine.create import Created
+    from pypod.oci.image import ImageRecord
+    from pypod.runtime.attach import Channel
+    from pypod.spec.facts import HostFacts
+
+
+def run(args: Args) -> int:
+    """Make a container, start it, and pass on its output and exit code."""
+    if args.detach and args.attach:
+        raise UsageError("conflicting options: -a and -d", hint="leave one of them out")
+    facts = host_facts(args.places)
+    made = _create(args, facts)
+    container = made.container
+    held = None
+    if made.create["auto_remove"] and not args.detach:
+        held = start.claim(container)
+    if args.tty and not args.detach and not os.isatty(0):
+        log.warn(
+            "The input device is not a TTY. The --tty and --interactive flags might not work properly"
+        )
+    try:
+        channel = start.start(
+            container, facts, held=made.lock, config=made.config, create=made.create
+        )
+        assert channel is not None, "a container made by this command runs already"
+    except PypodError as error:
+        if made.create["auto_remove"] or not start.failed_to_start(error):
+            remove.remove(container, facts, force=True)
+            _drop_cidfile(args)
+        raise
+    _write_pidfile(args.pidfile, channel.pid)
+    if args.detach:
+        channel.close()
+        print(container.id)
+        return 0
+    outcome = attach.pump(
+        channel,
+        stdin_fd=0 if _wants(args, "stdin") else None,
+        stdout_fd=1 if _wants(args, "stdout") else None,
+        stderr_fd=2 if _wants(args, "stderr") else None,
+        tty=args.tty,
+        detach_keys=args.detach_keys,
+        sig_proxy=args.sig_proxy and not args.tty,
+    )
+    if outcome.detached:
+        return 0
+    if held is not None:
+        remove.remove(container, facts, force=True)
+        held.close()
+        _drop_cidfile(args)
+    if outcome.code is None:
+        raise LostMonitor(made.create["name"])
+    return outcome.code
+
+
+def create_(args: Args) -> int:
+    """Make a container and print its id."""
+    made = _create(args, host_facts(args.places))
+    made.lock.close()
+    print(made.container.id)
+    return 0
+
+
+def _create(args: Args, facts: HostFacts) -> Created:
+    places = args.places
+    paths.prepare(places)
+    if facts.single_reason:
+        log.warn(facts.single_reason)
+    if not args.network and os.isatty(2):
+        log.notice("no --network: the container has none but its own loopback (pasta comes next)")
+    image = images.ensure(
+        places, args.image, args.pull, facts, pull=lambda name: _pull(args, facts, name)
+    )
+    name = images.full_name(places, image, args.image)
+    return create.create(places, facts, options(args), image, name, tuple(args.command_line))
+
+
+def _pull(args: Args, facts: HostFacts, name: str) -> ImageRecord:
+    from pypod.cli.transfer import pull_for_run
+
+    return pull_for_run(args, facts, name)
+
+
+def options(args: Args) -> CreateOptions:
+    """Return the options as values: files read, JSON parsed. Raises UsageError."""
+    given = {
+        field: getattr(args, field) for field in CreateOptions._fields if hasattr(args, field)
+    }
+    given["entrypoint"] = _entrypoint(args.entrypoint)
+    given["env_file"] = tuple(_read_file("--env-file", path) for path in args.env_file)
+    given["command"] = tuple(args.command)
+    for field, value in given.items():
+        if isinstance(value, list):
+            given[field] = tuple(value)
+    return CreateOptions(**given)
+
+
+def _entrypoint(typed: str | None) -> tuple[str, ...] | None:
+    """Return --entrypoint as a list: a JSON array, or one word; "" clears the image's."""
+    if typed is None:
+        return None
+    if typed.startswith("["):
+        try:
+            words = fastjson.loads(typed)
+        except fastjson.BadJson:
+            return (typed,)
+        if not all(isinstance(word, str) for word in words):
+            raise UsageError(f"--entrypoint {typed}: the array must hold strings only")
+        return tuple(words)
+    return (typed,) if typed else ()
+
+
+def _read_file(option: str, path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return file.read()
+    except OSError as error:
+        raise UsageError(f"{option} {path}: {error.strerror}") from None
+
+
+def _wants(args: Args, stream: str) -> bool:
+    if stream == "stdin":
+        return bool(args.interactive) and (not args.attach or "stdin" in args.attach)
+    if args.tty and stream == "stderr":
+        return False
+    return not args.attach or stream in args.attach
+
+
+def _write_pidfile(path: str, pid: int) -> None:
+    if not path:
+        return
+    try:
+        with open(path, "w", encoding="ascii") as file:
+            file.write(str(pid))
+    except OSError as error:
+        log.warn(f"cannot write pid file {path}: {error.strerror}")
+
+
+def _drop_cidfile(args: Args) -> None:
+    if args.cidfile:
+        try:
+            os.unlink(args.cidfile)
+        except OSError:
+            pass
+
+
+def print_ids(ids: list[str]) -> None:
+    """Print one id or name a line."""
+    sys.stdout.write("".join(f"{one}\n" for one in ids))

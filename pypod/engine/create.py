@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Making a container: options and an image to a record on disk. Nothing is mounted, nothing runs."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+
+from pypod import __version__
+from pypod.engine import remove
+from pypod.errors import NoSuchContainer, PypodError
+from pypod.kernel import fastjson
+from pypod.spec import build
+from pypod.store import objects
+from pypod.store.layers import Layers
+from pypod.text.names import random_name
+from pypod.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pypod.kernel.locks import Lock
+    from pypod.kernel.paths import Places
+    from pypod.oci.image import ImageRecord
+    from pypod.spec.facts import HostFacts
+    from pypod.spec.options import CreateOptions
+
+
+class Created(Value):
+    """A new container, still locked, with what was just written of it."""
+
+    container: objects.Container
+    lock: Lock
+    config: dict[str, Any]
+    create: dict[str, Any]
+
+
+def create(
+    places: Places,
+    facts: HostFacts,
+    options: CreateOptions,
+    image: ImageRecord,
+    image_name: str,
+    command_line: tuple[str, ...],
+) -> Created:
+    """Make a container and return it locked; the caller starts it or releases the lock.
+
+    `command_line` is the whole command as typed, kept for `inspect`. Raises PypodError; then nothing
+    is left, not even the name.
+    """
+    remove.sweep(places, facts)
+    cidfile = _reserve_cidfile(options.cidfile)
+    try:
+        made = _create(places, facts, options, image, image_name, command_line)
+    except BaseException:
+        if cidfile is not None:
+            os.unlink(options.cidfile)
+            os.close(cidfile)
+        raise
+    if cidfile is not None:
+        os.write(cidfile, made.container.id.encode())
+        os.close(cidfile)
+    return made
+
+
+def _create(
+    places: Places,
+    facts: HostFacts,
+    options: CreateOptions,
+    image: ImageRecord,
+    image_name: str,
+    command_line: tuple[str, ...],
+) -> Created:
+    layers = Layers(places, facts)
+    chains = image.chain_ids
+    passwd = group = None
+    if chains:
+        passwd, group = layers.passwd(chains[-1]), layers.group(chains[-1])
+    staging = _stage(places, facts, options)
+    try:
+        with staging:
+            ids = build.Identity(
+                id=staging.id,
+                name=staging.name,
+                directory=staging.final,
+                layers=tuple(layers.path(chain) for chain in reversed(chains)),
+                passwd=passwd or "",
+                group=group or "",
+                image_name=image_name,
+                environment=dict(os.environ),
+                cwd=os.getcwd(),
+            )
+            config = build.container_config(options, image, facts, ids)
+            _check_sources(config)
+            document = build.create_document(options, image, facts, ids)
+            document["created"] = time.time()
+            document["version"] = __version__
+            document["command_line"] = list(command_line)
+            summary = _summary(document, config)
+            for name in ("upper", "work", "rootfs"):
+                os.mkdir(f"{staging.directory}/{name}", 0o755)
+            if chains:
+                mode = stat.S_IMODE(os.stat(layers.path(chains[-1])).st_mode)
+                os.chmod(f"{staging.directory}/upper", mode)
+            resolv = _resolv_conf() if options.network == "host" else ""
+            for name, text in build.etc_files(options, image, facts, ids, resolv).items():
+                staging.write(name, text, mode=0o644)
+            staging.write("config.json", fastjson.dumps(config))
+            staging.write("create.json", fastjson.dumps(document))
+            staging.write("state.json", fastjson.dumps(summary))
+            if not options.rm:
+                staging.sync()
+            container, lock = staging.publish()
+    except OSError as error:
+        raise PypodError(
+            f"cannot make container {staging.name}: {error.filename or ''}: {error.strerror}"
+        ) from None
+    return Created(container, lock, config, document)
+
+
+def _stage(places: Places, facts: HostFacts, options: CreateOptions) -> objects.Staging:
+    name = options.name
+    if not name:
+        for _attempt in range(10):
+            name = random_name(int.from_bytes(os.urandom(4), "big"))
+            if not os.path.lexists(f"{places.names}/{name}"):
+                break
+        return objects.Staging(places, name)
+    name = objects.check_name(name)
+    if options.replace:
+        try:
+            remove.remove(objects.find(places, name), facts, force=True)
+        except NoSuchContainer:
+            pass
+    return objects.Staging(places, name)
+
+
+def _summary(document: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
+    """Return state.json: at most 1 kB, all that a plain `ps` prints."""
+    command: list[str] = []
+    room = 200
+    for word in document["command"]:
+        command.append(word[:room])
+        room -= len(word)
+        if room <= 0:
+            break
+    return {
+        "v": 1,
+        "id": document["id"],
+        "name": document["name"],
+        "image": document["image"]["name"][:300],
+        "image_id": document["image"]["id"],
+        "command": command,
+        "created": document["created"],
+        "network": document["network"],
+        "rm": document["auto_remove"],
+    }
+
+
+def _check_sources(config: dict[str, Any]) -> None:
+    """Refuse a bind mount of something that is not there (docker makes a directory, podman errs)."""
+    for mount in config["mounts"]:
+        source = mount.get("source", "")
+        if mount.get("type") == "bind" and source.startswith("/"):
+            directory = config["root"]["path"].rpartition("/")[0]
+            if source.startswith(directory + "/"):
+                continue
+            try:
+                os.stat(source)
+            except OSError as error:
+                raise PypodError(
+                    f"cannot mount {source} at {mount['destination']}: {error.strerror}",
+                    hint="make it first" if isinstance(error, FileNotFoundError) else None,
+                ) from None
+
+
+def _resolv_conf() -> str:
+    try:
+        with open("/etc/resolv.conf", encoding="utf-8", errors="replace") as file:
+            return file.read(65536)
+    except OSError:
+        return ""
+
+
+def _reserve_cidfile(path: str) -> int | None:
+    """Make the file for the id before anything else: it must not exist (podman's rule)."""
+    if not path:
+        return None
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o644)
+    except FileExistsError:
+        raise PypodError(
+            f"container id file {path} exists",
+            hint="another container may be using it, or it was left behind: remove it",
+        ) from None
+    except OSError as error:
+        raise PypodError(f"cannot make container id file {path}: {error.strerror}") from None

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `inspect` shows of a container: podman's document, in its keys and types."""
+
+from __future__ import annotations
+
+from pypod.text import units
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pypod.store.objects import Container
+
+_NEVER = "0001-01-01T00:00:00Z"
+
+
+def inspect(container: Container, *, size: bool = False) -> dict[str, Any]:
+    """Return the document of one container. Raises NoSuchContainer, CorruptStore."""
+    create, config = container.create, container.config
+    status = container.status()
+    process, options = config["process"], create["options"]
+    capabilities = process.get("capabilities", {})
+    document: dict[str, Any] = {
+        "Id": container.id,
+        "Created": units.timestamp_rfc3339(create["created"]),
+        "Path": create["command"][0],
+        "Args": create["command"][1:],
+        "State": _state(container, status, config),
+        "Image": create["image"]["id"].removeprefix("sha256:"),
+        "ImageDigest": create["image"]["digest"],
+        "ImageName": create["image"]["name"],
+        "Rootfs": "",
+        "Pod": "",
+        "ResolvConfPath": _path(container, config, "/etc/resolv.conf"),
+        "HostnamePath": _path(container, config, "/etc/hostname"),
+        "HostsPath": _path(container, config, "/etc/hosts"),
+        "StaticDir": container.directory,
+        "OCIConfigPath": f"{container.directory}/config.json",
+        "OCIRuntime": "pypod-init",
+        "LogPath": f"{container.directory}/ctr.log",
+        "ConmonPidFile": "",
+        "PidFile": options.get("pidfile") or "",
+        "Name": container.name,
+        "RestartCount": 0,
+        "Driver": "overlay",
+        "MountLabel": "",
+        "ProcessLabel": "",
+        "AppArmorProfile": "",
+        "EffectiveCaps": capabilities.get("effective", []),
+        "BoundingCaps": capabilities.get("bounding", []),
+        "ExecIDs": [],
+        "GraphDriver": {"Name": "overlay", "Data": _graph(config)},
+        "Mounts": _mounts(container, config),
+        "Dependencies": [],
+        "NetworkSettings": _network(create),
+        "Namespace": "",
+        "IsInfra": False,
+        "Config": _config(create, config),
+        "HostConfig": _host_config(create, options),
+    }
+    if size:
+        from pypod.engine import ps
+
+        document["SizeRw"], document["SizeRootFs"] = ps.sizes(container)
+    return document
+
+
+def _state(container: Container, status: Any, config: dict[str, Any]) -> dict[str, Any]:
+    pids, ended = status.pids, status.exit
+    over = status.name == "exited"
+    return {
+        "OciVersion": config["ociVersion"],
+        "Status": status.name,
+        "Running": status.alive,
+        "Paused": False,
+        "Restarting": False,
+        "OOMKilled": False,
+        "Dead": False,
+        "Pid": pids.pid if pids and status.alive else 0,
+        "ConmonPid": pids.monitor if pids and status.alive else 0,
+        "ExitCode": status.code,
+        "Error": "exit status unknown: the monitor was lost" if over and ended is None else "",
+        "StartedAt": units.timestamp_rfc3339(pids.at) if pids else _NEVER,
+        "FinishedAt": units.timestamp_rfc3339(ended.at) if over and ended else _NEVER,
+        "Health": {"Status": "", "FailingStreak": 0, "Log": None},
+        "Unmonitored": status.unmonitored,
+    }
+
+
+def _path(container: Container, config: dict[str, Any], destination: str) -> str:
+    for mount in config["mounts"]:
+        if mount["destination"] == destination:
+            return str(mount.get("source", ""))
+    return ""
+
+
+def _graph(config: dict[str, Any]) -> dict[str, str]:
+    data = {}
+    for option in config["mounts"][0].get("options", ()):
+        key, _, value = option.partition("=")
+        if key in ("lowerdir", "upperdir", "workdir"):
+            data[{"lowerdir": "LowerDir", "upperdir": "UpperDir", "workdir": "WorkDir"}[key]] = value
+    return data
+
+
+def _mounts(container: Container, config: dict[str, Any]) -> list[dict[str, Any]]:
+    found = []
+    for mount in config["mounts"][1:]:
+        source = mount.get("source", "")
+        options = mount.get("options", [])
+        own = source.startswith(container.directory + "/")
+        if mount.get("type") != "bind" or own or mount["destination"] == "/sys":
+            continue
+        if source.startswith("/dev/") and mount["destination"] == source:
+            continue
+        kinds = ("private", "slave", "shared", "rprivate", "rslave", "rshared")
+        found.append(
+            {
+                "Type": "bind",
+                "Source": source,
+                "Destination": mount["destination"],
+                "Driver": "",
+                "Mode": "",
+                "Options": [one for one in options if one not in ("ro", "rw", *kinds)],
+                "RW": "ro" not in options,
+                "Propagation": next((one for one in options if one in kinds), "rprivate"),
+            }
+        )
+    return found
+
+
+def _network(create: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "EndpointID": "",
+        "Gateway": "",
+        "IPAddress": "",
+        "IPPrefixLen": 0,
+        "IPv6Gateway": "",
+        "GlobalIPv6Address": "",
+        "GlobalIPv6PrefixLen": 0,
+        "MacAddress": "",
+        "Bridge": "",
+        "SandboxID": "",
+        "HairpinMode": False,
+        "LinkLocalIPv6Address": "",
+        "LinkLocalIPv6PrefixLen": 0,
+        "Ports": {},
+        "SandboxKey": "",
+        "Networks": {create["network"]: {}} if create["network"] == "host" else {},
+    }
+
+
+def _config(create: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
+    process = config["process"]
+    return {
+        "Hostname": config.get("hostname", ""),
+        "Domainname": "",
+        "User": create["user"],
+        "AttachStdin": False,
+        "AttachStdout": False,
+        "AttachStderr": False,
+        "Tty": create["tty"],
+        "OpenStdin": create["interactive"],
+        "StdinOnce": create["stdin_once"],
+        "Env": process["env"],
+        "Cmd": create["cmd"],
+        "Image": create["image"]["name"],
+        "Volumes": None,
+        "WorkingDir": process["cwd"],
+        "Entrypoint": create["entrypoint"],
+        "OnBuild": None,
+        "Labels": create["labels"] or None,
+        "Annotations": config.get("annotations") or None,
+        "StopSignal": create["stop_signal"],
+        "CreateCommand": create["command_line"],
+        "Umask": f"{process['user'].get('umask', 0o22):04o}",
+        "Timeout": 0,
+        "StopTimeout": create["stop_timeout"],
+    }
+
+
+def _host_config(create: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "Binds": list(options.get("volume") or ()),
+        "ContainerIDFile": options.get("cidfile") or "",
+        "LogConfig": {"Type": "k8s-file", "Config": None, "Path": "", "Tag": "", "Size": "0B"},
+        "NetworkMode": create["network"],
+        "PortBindings": {},
+        "RestartPolicy": {"Name": "", "MaximumRetryCount": 0},
+        "AutoRemove": create["auto_remove"],
+        "CapAdd": list(options.get("cap_add") or ()),
+        "CapDrop": list(options.get("cap_drop") or ()),
+        "Dns": [],
+        "DnsOptions": [],
+        "DnsSearch": [],
+        "ExtraHosts": [],
+        "GroupAdd": [],
+        "IpcMode": "private",
+        "Cgroup": "",
+        "Links": None,
+        "OomScoreAdj": 0,
+        "PidMode": "private",
+        "Privileged": bool(options.get("privileged")),
+        "PublishAllPorts": False,
+        "ReadonlyRootfs": bool(options.get("read_only")),
+        "SecurityOpt": list(options.get("security_opt") or ()),
+        "Tmpfs": _tmpfs(options.get("tmpfs") or ()),
+        "UTSMode": "private",
+        "UsernsMode": "",
+        "ShmSize": 65536000,
+        "Runtime": "oci",
+        "Init": bool(options.get("init")),
+        "Memory": 0,
+        "NanoCpus": 0,
+        "PidsLimit": 0,
+        "Ulimits": [],
+    }
+
+
+def _tmpfs(options: Any) -> dict[str, str]:
+    return {word.partition(":")[0]: word.partition(":")[2] for word in options}

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Removing containers, and clearing away what killed commands left behind."""
+
+from __future__ import annotations
+
+import os
+
+from pypod.engine import stop
+from pypod.engine.remove_tree import remove_tree
+from pypod.errors import NoSuchContainer, ObjectInUse
+from pypod.kernel.locks import Lock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pypod.kernel.paths import Places
+    from pypod.spec.facts import HostFacts
+    from pypod.store.objects import Container
+
+
+def remove(
+    container: Container, facts: HostFacts, *, force: bool = False, seconds: float = 0
+) -> None:
+    """Remove a container: its record, its name, its writable layer.
+
+    A running one is refused unless `force`, which stops it first, with `seconds` of patience before
+    SIGKILL. Raises ObjectInUse, NoSuchContainer.
+    """
+    for _attempt in range(3):
+        with container.lock():
+            status = container.status()
+            if not status.alive:
+                path = container.to_trash()
+                break
+        if not force:
+            raise ObjectInUse(
+                f"cannot remove container {container.id} as it is {status.name}:"
+                " running or paused containers cannot be removed without force",
+                hint=f"pypod stop {container.id[:12]} first, or use --force",
+                code=2,
+            )
+        if seconds > 0:
+            stop.stop(container, 15, seconds)
+        else:
+            stop.stop(container, stop.SIGKILL, 0)
+    else:
+        raise ObjectInUse(f"container {container.id[:12]} is started again and again", code=2)
+    remove_tree(container.places, path, facts)
+    if status.pids is not None:
+        forget_socket(container.places, container.id)
+
+
+def forget_socket(places: Places, id: str) -> None:
+    """Remove the attach socket of a container whose monitor could not."""
+    try:
+        os.unlink(f"{places.run}/{id[:32]}")
+    except OSError:
+        pass
+
+
+def discard(places: Places, directory: str, facts: HostFacts) -> None:
+    """Delete a container that was being made and never published."""
+    if os.path.isdir(directory):
+        path = f"{places.trash}/{os.path.basename(directory)}.{os.urandom(4).hex()}"
+        os.rename(directory, path)
+        remove_tree(places, path, facts)
+
+
+def sweep(places: Places, facts: HostFacts) -> None:
+    """Delete what killed commands left: the trash, and staging that no live process holds.
+
+    Costs two directory reads when there is nothing to do. Errors are left for the next sweep.
+    """
+    for name in _entries(places.trash):
+        _delete_unless_held(places, f"{places.trash}/{name}", facts)
+    for name in _entries(places.tmp):
+        if name.startswith("container-"):
+            _delete_unless_held(places, f"{places.tmp}/{name}", facts)
+
+
+def _entries(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except FileNotFoundError:
+        return []
+
+
+def _delete_unless_held(places: Places, path: str, facts: HostFacts) -> None:
+    try:
+        lock = Lock(path)
+    except OSError:
+        return
+    try:
+        if lock.take(wait=False):
+            remove_tree(places, path, facts)
+    except (OSError, NoSuchContainer):
+        pass
+    finally:
+        lock.close()

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starting a container: config.json to a plan, the plan to a monitor, the monitor's first word.
+
+The record's lock is held from the look at the state to the monitor's answer, so that two `start`
+commands cannot both win. Nothing here is undone when this process dies: the monitor has written
+`pids` before the container's program runs.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pypod.constants import FD_BPF, FD_EXE, FD_PLAN, FD_STATUS, FD_CONSOLE
+from pypod.errors import PypodError
+from pypod.kernel import log, memfd, paths
+from pypod.kernel.locks import Lock
+from pypod.plan import ops as plan_ops
+from pypod.plan.compile import compile_run
+from pypod.runtime import init, monitor, seccomp
+from pypod.spec import process as spec_process
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pypod.runtime.attach import Channel
+    from pypod.spec.facts import HostFacts
+    from pypod.store.objects import Container
+
+CLAIM = "claim"
+"""A lock file of the record: who holds it will remove a `--rm` container when it ends."""
+
+
+def claim(container: Container) -> Lock:
+    """Promise to remove the container when it ends; the promise ends with this process."""
+    lock = Lock(f"{container.directory}/{CLAIM}", create=True)
+    lock.take()
+    return lock
+
+
+def start(
+    container: Container,
+    facts: HostFacts,
+    *,
+    held: Lock | None = None,
+    config: dict[str, Any] | None = None,
+    create: dict[str, Any] | None = None,
+) -> Channel | None:
+    """Start the container; return the channel to its monitor, None when it runs already.
+
+    `held` is the record's lock when the caller has it; it is released. `config` and `create` spare
+    reading what the caller has just written. Raises PypodError with the exit code of the failed
+    start (126 and 127 for a command that cannot be run).
+    """
+    lock = held or container.lock()
+    try:
+        status = container.status()
+        if status.alive:
+            return None
+        ended = container.exit()
+        last = max(status.pids.run if status.pids else 0, ended.run if ended else 0)
+        return _spawn(
+            container,
+            facts,
+            config or container.config,
+            create or container.create,
+            last + 1,
+        )
+    finally:
+        lock.close()
+
+
+def _spawn(
+    container: Container, facts: HostFacts, config: dict[str, Any], create: dict[str, Any], run: int
+) -> Channel:
+    config = with_host_environment(config, create)
+    ops = compile_run(config, facts)
+    if log.debugging():
+        for number, op in enumerate(ops):
+            log.debug(f"plan {number}: {op.describe()}")
+    places = container.places
+    paths.private_directory(places.run)
+    record = os.open(container.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    sockets = os.open(places.run, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fds, command = runtime_command(ops, config, places.cache, tty=create["tty"])
+    exit_words: list[str] = []
+    if create["auto_remove"]:
+        exit_words = cleanup_command(container)
+    try:
+        channel = monitor.spawn(
+            command,
+            runtime_fds=fds,
+            record_fd=record,
+            sockets_fd=sockets,
+            tty=create["tty"],
+            stdin=create["interactive"],
+            stdin_once=create["stdin_once"],
+            run=run,
+            log="ctr.log",
+            log_size_max=create.get("log_size_max", 0),
+            attach_name=container.id[:32],
+            exit_words=exit_words,
+        )
+    finally:
+        for fd in (record, sockets, *fds.values()):
+            os.close(fd)
+    channel.started(lambda failure: init.explain(failure, ops))
+    return channel
+
+
+def runtime_command(
+    ops: list[plan_ops.Op], config: dict[str, Any], cache: str, *, tty: bool
+) -> tuple[dict[int, int], list[str]]:
+    """Return the descriptors and the command line that execute a plan under a monitor."""
+    fds: dict[int, int] = {}
+    try:
+        fds[FD_EXE] = memfd.helper("pypod-init")
+        fds[FD_PLAN] = memfd.sealed("plan", plan_ops.serialise(ops))
+        profile = config.get("linux", {}).get("seccomp")
+        if profile is not None:
+            fds[FD_BPF] = seccomp.filter_fd(profile, cache)
+    except BaseException:
+        for fd in fds.values():
+            os.close(fd)
+        raise
+    command = [f"/proc/self/fd/{FD_EXE}", "--plan", str(FD_PLAN), "--status", str(FD_STATUS)]
+    if tty:
+        command += ["--console", str(FD_CONSOLE)]
+    return fds, command
+
+
+def with_host_environment(config: dict[str, Any], create: dict[str, Any]) -> dict[str, Any]:
+    """Return the configuration with the caller's proxy variables, which no record holds."""
+    if not create.get("http_proxy", True):
+        return config
+    added = spec_process.proxy_env(dict(os.environ))
+    names = {entry.partition("=")[0] for entry in config["process"]["env"]}
+    fresh = [entry for entry in added if entry.partition("=")[0] not in names]
+    if not fresh:
+        return config
+    process = {**config["process"], "env": config["process"]["env"] + fresh}
+    return {**config, "process": process}
+
+
+def cleanup_command(container: Container) -> list[str]:
+    """Return the command that a monitor runs when nobody else will remove its container."""
+    import sys
+
+    places = container.places
+    return [
+        "/usr/bin/env",
+        "-i",
+        f"HOME={os.environ.get('HOME', '/')}",
+        "PATH=/usr/local/bin:/usr/bin:/bin",
+        *_pypod_command(sys.executable, sys.argv[0]),
+        "--root",
+        places.graph,
+        "--runroot",
+        places.run,
+        "container",
+        "cleanup",
+        container.id,
+    ]
+
+
+def _pypod_command(python: str, script: str) -> list[str]:
+    # Not PATH and not argv[0] alone: whatever is called pypod there now may be another program.
+    import pypod
+
+    package = os.path.dirname(os.path.dirname(os.path.abspath(pypod.__file__)))
+    code = "import sys; sys.path.insert(0, sys.argv.pop(1)); from pypod.__main__ import main; main()"
+    return [python, "-IS", "-c", code, package]
+
+
+def failed_to_start(error: PypodError) -> bool:
+    """Say whether the error is the container's command's own: the record stays, as Created."""
+    return error.code in (126, 127)
