@@ -124,14 +124,15 @@ static bool settle_descriptors(const struct options *options)
     return true;
 }
 
-/* Block every signal: only SIGKILL and SIGSTOP reach a monitor without being asked for. */
+/* Block every signal: only SIGKILL and SIGSTOP reach a monitor without being asked for. By the system
+ * call: a libc keeps three real-time signals for itself, unblocked, and they are deadly too. */
 static int settle_signals(void)
 {
     struct sigaction usual = {.sa_handler = SIG_DFL};
-    sigset_t all, wanted;
+    uint64_t all = ~UINT64_C(0);
+    sigset_t wanted;
 
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, NULL);
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all);
     sigaction(SIGCHLD, &usual, NULL); /* ignored, it would make the kernel reap our children */
     sigemptyset(&wanted);
     sigaddset(&wanted, SIGCHLD);
