@@ -11,10 +11,10 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "monitor.h"
+#include "uapi.h"
 
 static bool number(const char *text, unsigned long long most, unsigned long long *out)
 {

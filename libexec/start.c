@@ -13,10 +13,7 @@
 #include <unistd.h>
 
 #include "monitor.h"
-
-#ifndef TIOCGPTPEER
-#define TIOCGPTPEER 0x5441
-#endif
+#include "uapi.h"
 
 /* What the runtime gets; -1: /dev/null (stdio) or nothing (console). */
 struct ends {

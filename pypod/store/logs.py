@@ -178,6 +178,7 @@ def read(
         while True:
             # Asked before reading: what was written before the end is then read for certain.
             over = over or (ended is not None and ended()) or _is_gone(pidfd, 0)
+            files = files or _open_all(path)
             while files:
                 for record in _selected(files[0].lines(), since, until):
                     if record is None:
@@ -194,8 +195,6 @@ def read(
                 files.pop(0).close()
             if over or (until is not None and time.time_ns() > until):
                 return
-            if not files:
-                files = _open_all(path)
             _is_gone(pidfd, pause)
             pause = min(2 * pause, _LONG)
     finally:

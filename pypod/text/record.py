@@ -136,6 +136,8 @@ def parse_stamp(stamp: bytes) -> int:
         digits = 1
         while digits < len(rest) and rest[digits].isdigit():
             digits += 1
+        if digits == 1:
+            raise ValueError(f"{text!r} has no fraction after its point")
         nanoseconds = int(rest[1:digits][:9].ljust(9, "0"))
         rest = rest[digits:]
     if rest not in ("Z", "z"):

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Id maps of a new user namespace, written from outside (user_namespaces(7)). */
+#define _GNU_SOURCE
+#include "init.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "util.h"
+
+static void __attribute__((noreturn)) give_up(struct init *init, pid_t child, const char *text)
+{
+    int err = errno;
+
+    kill(child, SIGKILL);
+    fail_errno(init, err, text);
+}
+
+/* Starts newuidmap or newgidmap. They are set-uid: absolute path, no environment, and their own
+ * descriptors, so that their messages do not become the container's. */
+static pid_t start_tool(const struct op *op, pid_t child, int errors)
+{
+    char number[16];
+    char **argv = calloc(op->argc + 2, sizeof *argv);
+    pid_t tool = argv ? vfork() : -1;
+
+    if (tool == 0) {
+        char *none[] = {NULL};
+        int null = open("/dev/null", O_RDWR);
+
+        dup2(null, STDIN_FILENO);
+        dup2(null, STDOUT_FILENO);
+        dup2(errors, STDERR_FILENO);
+        snprintf(number, sizeof number, "%d", child);
+        argv[0] = op->argv[1];
+        argv[1] = number;
+        memcpy(argv + 2, op->argv + 2, (op->argc - 2) * sizeof *argv);
+        execve(argv[0], argv, none);
+        _exit(127);
+    }
+    free(argv);
+    return tool;
+}
+
+static void write_file(struct init *init, pid_t child, const char *name, const char *text, size_t length)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "/proc/%d/%s", child, name);
+    cleanup_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
+    /* One write: the kernel takes a map whole or not at all. */
+    if (fd < 0 || write(fd, text, length) != (ssize_t)length)
+        give_up(init, child, name);
+}
+
+static void write_directly(struct init *init, pid_t child, const struct op *op)
+{
+    char text[4096]; /* the kernel takes less than a page */
+    size_t length = 0;
+
+    for (size_t i = 2; i + 2 < op->argc; i += 3) {
+        int put = snprintf(text + length, sizeof text - length, "%s %s %s\n", op->argv[i],
+                           op->argv[i + 1], op->argv[i + 2]);
+        if (put < 0 || (size_t)put >= sizeof text - length) {
+            errno = E2BIG;
+            give_up(init, child, "the id map has too many extents");
+        }
+        length += (size_t)put;
+    }
+    write_file(init, child, op == init->uid.op ? "uid_map" : "gid_map", text, length);
+}
+
+void write_id_maps(struct init *init, pid_t child)
+{
+    const struct op *maps[2] = {init->uid.op, init->gid.op};
+    pid_t tools[2] = {-1, -1};
+    int errors[2];
+    char text[220];
+
+    if (pipe2(errors, O_CLOEXEC) < 0)
+        give_up(init, child, "a pipe");
+    /* Before the gid map: an unprivileged one is only taken once setgroups is denied. */
+    if (init->deny_setgroups)
+        write_file(init, child, "setgroups", "deny", 4);
+    /* Both tools at once: each costs a millisecond, most of it reading /etc/subuid. */
+    for (int i = 0; i < 2; i++) {
+        if (!maps[i])
+            continue;
+        if (strcmp(maps[i]->argv[1], "direct") == 0)
+            write_directly(init, child, maps[i]);
+        else if ((tools[i] = start_tool(maps[i], child, errors[1])) < 0)
+            give_up(init, child, maps[i]->argv[1]);
+    }
+    close(errors[1]);
+    for (int i = 0; i < 2; i++) {
+        int status;
+
+        if (tools[i] < 0)
+            continue;
+        while (waitpid(tools[i], &status, 0) < 0)
+            if (errno != EINTR)
+                give_up(init, child, maps[i]->argv[1]);
+        if (status != 0) {
+            ssize_t length = read(errors[0], text, sizeof text - 1);
+            text[length < 0 ? 0 : length] = 0;
+            text[strcspn(text, "\n")] = 0;
+            errno = EPERM;
+            give_up(init, child, text[0] ? text : maps[i]->argv[1]);
+        }
+    }
+    close(errors[0]);
+}

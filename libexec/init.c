@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pypod-init --plan FD --status FD [--console FD]: executes a plan (PLAN.md).
+ *
+ * Two processes. The outer half reads the plan, joins namespaces, clones the inner half as a child of
+ * its own parent (CLONE_PARENT: the monitor is the one that waits for the container), writes the id
+ * maps, which only a process outside the new user namespace can do, and ends. The inner half executes
+ * the operations one after the other; the last one executes the program.
+ *
+ * It knows no policy: what to do, and in what order, was decided by pypod/plan/compile.py. It may die
+ * at any step; the kernel then takes away the namespaces and all that was mounted in them.
+ */
+#define _GNU_SOURCE
+#include "init.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#include "proto.h"
+#include "uapi.h"
+#include "util.h"
+
+void fail_errno(struct init *init, int err, const char *text)
+{
+    struct status_record record = {.magic = RECORD_MAGIC, .kind = RECORD_ERROR, .stage = init->stage,
+                                   .op = init->at < init->plan.count ? (int32_t)init->at : -1,
+                                   .err = err};
+
+    strncpy(record.text, text, sizeof record.text - 1);
+    if (send(init->status_fd, &record, sizeof record, MSG_NOSIGNAL) < 0)
+        dprintf(STDERR_FILENO, "pypod-init: %s: %s\n", text, strerror(err));
+    _exit(start_exit_code(init->stage, err));
+}
+
+void fail(struct init *init, const char *text)
+{
+    fail_errno(init, errno, text);
+}
+
+uint64_t op_number(struct init *init, const char *word, int base, uint64_t most)
+{
+    uint64_t value;
+
+    if (parse_number(word, base, most, &value) < 0)
+        fail(init, word);
+    return value;
+}
+
+static const struct {
+    const char *name;
+    int flag;
+} namespaces[] = {
+    {"user", CLONE_NEWUSER}, {"mount", CLONE_NEWNS}, {"pid", CLONE_NEWPID},      {"ipc", CLONE_NEWIPC},
+    {"uts", CLONE_NEWUTS},   {"net", CLONE_NEWNET},  {"cgroup", CLONE_NEWCGROUP},
+};
+
+static int namespace_flags(struct init *init, char **names)
+{
+    int flags = 0;
+
+    for (; *names; names++) {
+        size_t i = 0;
+        while (i < sizeof namespaces / sizeof *namespaces && strcmp(namespaces[i].name, *names) != 0)
+            i++;
+        if (i == sizeof namespaces / sizeof *namespaces)
+            fail_errno(init, EINVAL, *names);
+        flags |= namespaces[i].flag;
+    }
+    return flags;
+}
+
+/* Joins the namespaces of a process by its pidfd, all in one call (setns(2), Linux 5.8). From here to
+ * its execve this process can be seen by the container: it must not be traced, nor its descriptors
+ * taken (CVE-2016-9962), so it is not dumpable first. */
+static void join(struct init *init, const struct op *op)
+{
+    int pidfd = (int)op_number(init, op->argv[0], 10, INT32_MAX);
+
+    prctl(PR_SET_DUMPABLE, 0);
+    if (setns(pidfd, namespace_flags(init, op->argv + 1)) < 0)
+        fail(init, "the container's namespaces");
+    close(pidfd);
+}
+
+static const struct verb {
+    const char *name;
+    size_t least, most; /* words */
+    int stage;
+    void (*act)(struct init *, const struct op *);
+} verbs[] = {
+    {"private", 0, 0, STAGE_SETUP, op_private},
+    {"source", 3, 3, STAGE_SETUP, op_source},
+    {"identity", 3, 3, STAGE_SETUP, op_identity},
+    {"overlay", 5, SIZE_MAX, STAGE_SETUP, op_overlay},
+    {"root", 1, 1, STAGE_SETUP, op_root},
+    {"mount", 3, SIZE_MAX, STAGE_SETUP, op_mount},
+    {"bind", 3, 3, STAGE_SETUP, op_bind},
+    {"device", 3, 3, STAGE_SETUP, op_device},
+    {"link", 2, 2, STAGE_SETUP, op_link},
+    {"directory", 2, 2, STAGE_SETUP, op_directory},
+    {"mask", 1, 1, STAGE_SETUP, op_mask},
+    {"readonly", 1, 1, STAGE_SETUP, op_readonly},
+    {"readonly-root", 0, 0, STAGE_SETUP, op_readonly_root},
+    {"pivot", 0, 0, STAGE_SETUP, op_pivot},
+    {"sysctl", 2, 2, STAGE_SETUP, op_sysctl},
+    {"hostname", 1, 1, STAGE_SETUP, op_hostname},
+    {"loopback", 0, 0, STAGE_SETUP, op_loopback},
+    {"keyring", 1, 1, STAGE_SETUP, op_keyring},
+    {"rlimit", 4, 4, STAGE_SETUP, op_rlimit},
+    {"oom", 1, 1, STAGE_SETUP, op_oom},
+    {"umask", 1, 1, STAGE_SETUP, op_umask},
+    {"console", 2, 2, STAGE_SETUP, op_console},
+    {"environment", 0, SIZE_MAX, STAGE_USER, op_environment},
+    {"user-name", 1, 1, STAGE_USER, op_user_name},
+    {"bounding", 1, 1, STAGE_USER, op_bounding},
+    {"groups", 0, SIZE_MAX, STAGE_USER, op_groups},
+    {"user", 2, 2, STAGE_USER, op_user},
+    {"cwd", 1, 1, STAGE_EXEC, op_cwd},
+    {"no-new-privs", 0, 0, STAGE_USER, op_no_new_privs},
+    {"capabilities", 4, 4, STAGE_USER, op_capabilities},
+    {"seccomp", 1, 1, STAGE_USER, op_seccomp},
+    {"die-with-parent", 0, 0, STAGE_USER, op_die_with_parent},
+    {"release", 0, 0, STAGE_USER, op_release},
+    {"reaper", 0, 0, STAGE_USER, op_reaper},
+    {"exec", 1, SIZE_MAX, STAGE_EXEC, op_exec},
+    {"exec-fd", 2, SIZE_MAX, STAGE_EXEC, op_exec_fd},
+};
+
+static void execute(struct init *init, const struct op *op)
+{
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        if (strcmp(verbs[i].name, op->verb) != 0)
+            continue;
+        init->stage = verbs[i].stage;
+        if (op->argc < verbs[i].least || op->argc > verbs[i].most)
+            fail_errno(init, EINVAL, "wrong number of words");
+        verbs[i].act(init, op);
+        return;
+    }
+    init->stage = STAGE_PLAN;
+    fail_errno(init, EINVAL, "unknown verb");
+}
+
+/* The inner half: waits for its id maps, then does the rest of the plan. */
+static void __attribute__((noreturn)) inner(struct init *init, int maps_fd)
+{
+    char byte;
+
+    /* The outer half has reported why, if it closed this without a word. */
+    if (maps_fd >= 0) {
+        if (read(maps_fd, &byte, 1) != 1)
+            _exit(125);
+        close(maps_fd);
+    }
+    sigset_t none;
+    sigemptyset(&none);
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL); /* SIGKILL and SIGSTOP refuse, as they should */
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    for (; init->at < init->plan.count; init->at++)
+        execute(init, &init->plan.ops[init->at]);
+    init->stage = STAGE_PLAN;
+    fail_errno(init, EINVAL, "the plan has no program to execute");
+}
+
+static pid_t clone_sibling(int flags)
+{
+    /* A fork with new namespaces. SIGCHLD goes to the parent, ours, whose child this will be. */
+#ifdef __s390x__
+    return (pid_t)syscall(SYS_clone, NULL, flags | CLONE_PARENT | SIGCHLD, NULL, NULL, NULL);
+#else
+    return (pid_t)syscall(SYS_clone, flags | CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);
+#endif
+}
+
+/* The outer half: everything up to the first operation that is not its own. */
+static void outer(struct init *init)
+{
+    int flags = 0;
+    int maps[2] = {-1, -1};
+
+    init->stage = STAGE_CLONE;
+    for (; init->at < init->plan.count; init->at++) {
+        const struct op *op = &init->plan.ops[init->at];
+
+        if (strcmp(op->verb, "map") == 0 && op->argc >= 5 && op->argc % 3 == 2)
+            (strcmp(op->argv[0], "uid") == 0 ? &init->uid : &init->gid)->op = op;
+        else if (strcmp(op->verb, "deny-setgroups") == 0)
+            init->deny_setgroups = true;
+        else if (strcmp(op->verb, "unshare") == 0)
+            flags |= namespace_flags(init, op->argv);
+        else if (strcmp(op->verb, "join") == 0 && op->argc >= 2)
+            join(init, op);
+        else
+            break;
+    }
+    if (init->uid.op && pipe2(maps, O_CLOEXEC) < 0)
+        fail(init, "a pipe");
+    pid_t child = clone_sibling(flags);
+    if (child < 0)
+        fail(init, flags & CLONE_NEWUSER ? "new namespaces (is the user namespace limit reached?)"
+                                         : "a new process");
+    if (child == 0) {
+        if (maps[1] >= 0)
+            close(maps[1]);
+        inner(init, maps[0]);
+    }
+    struct status_record record = {.magic = RECORD_MAGIC, .kind = RECORD_PID, .op = -1, .pid = child};
+    if (send(init->status_fd, &record, sizeof record, MSG_NOSIGNAL) < 0) {
+        kill(child, SIGKILL); /* nobody is there to wait for a container */
+        _exit(125);
+    }
+    if (init->uid.op) {
+        init->stage = STAGE_IDMAP;
+        write_id_maps(init, child);
+        if (write(maps[1], "m", 1) != 1)
+            _exit(125); /* the inner half has failed, and has said so */
+    }
+    _exit(0);
+}
+
+static int fd_option(char **argv, const char *name)
+{
+    for (; argv[0] && argv[1]; argv += 2)
+        if (strcmp(argv[0], name) == 0)
+            return atoi(argv[1]);
+    return -1;
+}
+
+int main(int argc, char **argv)
+{
+    static struct init init = {.root_fd = -1, .pty_fd = -1, .stage = STAGE_PLAN};
+    char *text;
+
+    (void)argc;
+    init.status_fd = fd_option(argv + 1, "--status");
+    init.console_fd = fd_option(argv + 1, "--console");
+    for (size_t i = 0; i < SLOTS_MAX; i++)
+        init.slots[i] = -1;
+    if (init.status_fd < 0) {
+        dprintf(STDERR_FILENO, "usage: pypod-init --plan FD --status FD [--console FD]\n");
+        return 125;
+    }
+    /* The container's program gets 0, 1 and 2 and nothing else, whatever was leaked to us (S-06).
+     * Done first: no operation can then hand on what it does not mean to. */
+    if (syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+        fail(&init, "close_range: Linux 5.12 or newer is needed");
+    ssize_t length = read_all(fd_option(argv + 1, "--plan"), &text, PLAN_BYTES_MAX);
+    if (length < 0)
+        fail(&init, "the plan");
+    const char *wrong = plan_parse(&init.plan, text, (size_t)length);
+    if (wrong)
+        fail_errno(&init, EINVAL, wrong);
+    outer(&init);
+}

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The verbs of the mount namespace, all by descriptor (the mount API of Linux 5.2 and 5.12): a mount is
+ * made detached, gets its attributes, and is then attached to a place that was resolved inside the
+ * container's root. No name of a destination ever reaches mount(2). */
+#define _GNU_SOURCE
+#include "init.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+
+#include "uapi.h"
+#include "util.h"
+
+struct mount_flags {
+    struct mount_attributes attributes;
+    bool recursive_bind;
+    bool real_place; /* the destination must be a directory itself and no link */
+};
+
+static const struct {
+    const char *name;
+    uint64_t set, clear, propagation;
+} flag_words[] = {
+    {"ro", MOUNT_ATTR_RDONLY, 0, 0},
+    {"rw", 0, 0, 0},
+    {"nosuid", MOUNT_ATTR_NOSUID, 0, 0},
+    {"nodev", MOUNT_ATTR_NODEV, 0, 0},
+    {"noexec", MOUNT_ATTR_NOEXEC, 0, 0},
+    {"noatime", MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME, 0},
+    {"relatime", 0, MOUNT_ATTR__ATIME, 0},
+    {"strictatime", MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME, 0},
+    {"nodiratime", MOUNT_ATTR_NODIRATIME, 0, 0},
+    {"private", 0, 0, MS_PRIVATE},
+    {"slave", 0, 0, MS_SLAVE},
+    {"shared", 0, 0, MS_SHARED},
+    {"unbindable", 0, 0, MS_UNBINDABLE},
+};
+
+/* Reads "nosuid,noexec,…". `real` says that the place may not be reached through a link. */
+static struct mount_flags parse_flags(struct init *init, const char *words)
+{
+    struct mount_flags flags = {0};
+
+    while (*words) {
+        size_t length = strcspn(words, ","), i = 0;
+
+        while (i < sizeof flag_words / sizeof *flag_words &&
+               (strlen(flag_words[i].name) != length || strncmp(words, flag_words[i].name, length) != 0))
+            i++;
+        if (i < sizeof flag_words / sizeof *flag_words) {
+            flags.attributes.attr_set |= flag_words[i].set;
+            flags.attributes.attr_clr |= flag_words[i].clear;
+            if (flag_words[i].propagation)
+                flags.attributes.propagation = flag_words[i].propagation;
+        } else if (length == 4 && strncmp(words, "real", 4) == 0) {
+            flags.real_place = true;
+        } else {
+            fail_errno(init, EINVAL, words);
+        }
+        words += length + (words[length] == ',');
+    }
+    return flags;
+}
+
+static void set_attributes(struct init *init, int mount, const struct mount_attributes *wanted, bool all)
+{
+    if (!wanted->attr_set && !wanted->attr_clr && !wanted->propagation)
+        return;
+    if (syscall(SYS_mount_setattr, mount, "", AT_EMPTY_PATH | (all ? AT_RECURSIVE : 0), wanted,
+                sizeof *wanted) < 0)
+        fail(init, "mount attributes (Linux 5.12 or newer is needed)");
+}
+
+static void attach(struct init *init, int mount, int place)
+{
+    if (syscall(SYS_move_mount, mount, "", place, "",
+                MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+        fail(init, "attaching the mount");
+}
+
+static int place_for(struct init *init, const char *path, bool directory, bool real)
+{
+    int place = make_target(init, path, directory);
+
+    if (place < 0)
+        fail(init, path);
+    if (real) {
+        /* /proc, /sys and /dev of an image may be links to anywhere (CVE-2019-16884 and after). */
+        cleanup_fd int again = open_in_root(init, path, O_PATH | O_DIRECTORY | O_NOFOLLOW,
+                                            RESOLVE_NO_SYMLINKS);
+        if (again < 0)
+            fail_errno(init, errno == ELOOP ? ENOTDIR : errno, "the image's directory is a link");
+    }
+    return place;
+}
+
+static bool is_directory(struct init *init, int fd)
+{
+    struct stat found;
+
+    if (fstat(fd, &found) < 0)
+        fail(init, "the source of a mount");
+    return S_ISDIR(found.st_mode);
+}
+
+/* private: nothing that is mounted from here on is seen by the host; what the host unmounts goes. */
+void op_private(struct init *init, const struct op *op)
+{
+    (void)op;
+    if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+        fail(init, "/");
+}
+
+/* source SLOT PATH rec|one: takes a mount of a host path, with the caller's own groups still in force.
+ * By path: a descriptor from before the new namespace would be EINVAL (measured). */
+void op_source(struct init *init, const struct op *op)
+{
+    size_t slot = (size_t)op_number(init, op->argv[0], 10, SLOTS_MAX - 1);
+    unsigned recursive = strcmp(op->argv[2], "rec") == 0 ? AT_RECURSIVE : 0;
+
+    init->slots[slot] = (int)syscall(SYS_open_tree, AT_FDCWD, op->argv[1],
+                                     OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive);
+    if (init->slots[slot] < 0)
+        fail(init, op->argv[1]);
+}
+
+/* overlay ROOT UPPER WORK OPTIONS LOWER...: the container's root file system, uppermost layer first.
+ *
+ * mount(2) takes one page of options, and 127 layers of full paths are more; fsconfig(2) could take
+ * layers one by one only from Linux 6.5 on, and its strings end at 255 bytes. So the paths stand
+ * behind short links in a small tmpfs, which also spares escaping `:` and `,`. The overlay covers it,
+ * and it goes with the old root. */
+void op_overlay(struct init *init, const struct op *op)
+{
+    const char *root = op->argv[0];
+    size_t lowers = op->argc - 4;
+    char name[24];
+    char *options = malloc(strlen(op->argv[3]) + 64 + lowers * 8);
+
+    if (!options)
+        fail(init, "memory");
+    if (mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=1m,mode=700") < 0 ||
+        chdir(root) < 0)
+        fail(init, root);
+    if (symlink(op->argv[1], "u") < 0 || symlink(op->argv[2], "w") < 0)
+        fail(init, root);
+    char *at = stpcpy(options, op->argv[3]);
+    at = stpcpy(at, *op->argv[3] ? ",upperdir=u,workdir=w,lowerdir=" : "upperdir=u,workdir=w,lowerdir=");
+    for (size_t i = 0; i < lowers; i++) {
+        snprintf(name, sizeof name, "%zu", i);
+        if (symlink(op->argv[4 + i], name) < 0)
+            fail(init, root);
+        at += sprintf(at, i ? ":%s" : "%s", name);
+    }
+    if (mount("overlay", ".", "overlay", 0, options) < 0)
+        fail(init, "overlay");
+    free(options);
+    op_root(init, op);
+}
+
+/* root PATH: where the container's paths begin. */
+void op_root(struct init *init, const struct op *op)
+{
+    init->root_fd = open(op->argv[0], O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (init->root_fd < 0)
+        fail(init, op->argv[0]);
+}
+
+static int make_filesystem(struct init *init, const char *type, char **options, uint64_t attributes)
+{
+    cleanup_fd int context = (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
+
+    if (context < 0)
+        fail(init, type);
+    for (; *options; options++) {
+        char *value = strchr(*options, '=');
+        long done;
+
+        if (value) {
+            *value = 0;
+            done = syscall(SYS_fsconfig, context, FSCONFIG_SET_STRING, *options, value + 1, 0);
+        } else {
+            done = syscall(SYS_fsconfig, context, FSCONFIG_SET_FLAG, *options, NULL, 0);
+        }
+        if (done < 0)
+            fail(init, *options);
+    }
+    if (syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+        fail(init, type);
+    int made = (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, attributes);
+    if (made < 0)
+        fail(init, type);
+    return made;
+}
+
+/* mount DEST TYPE FLAGS OPTION...: a new file system. */
+void op_mount(struct init *init, const struct op *op)
+{
+    struct mount_flags flags = parse_flags(init, op->argv[2]);
+    cleanup_fd int place = place_for(init, op->argv[0], true, flags.real_place);
+    cleanup_fd int made = make_filesystem(init, op->argv[1], op->argv + 3,
+                                          flags.attributes.attr_set);
+
+    flags.attributes.attr_set = flags.attributes.attr_clr = 0;
+    set_attributes(init, made, &flags.attributes, false);
+    attach(init, made, place);
+}
+
+/* bind SLOT DEST FLAGS: what `source` took, at its place. Flags hold for all mounts below it. */
+void op_bind(struct init *init, const struct op *op)
+{
+    struct mount_flags flags = parse_flags(init, op->argv[2]);
+    size_t slot = (size_t)op_number(init, op->argv[0], 10, SLOTS_MAX - 1);
+    cleanup_fd int source = steal_fd(&init->slots[slot]);
+    cleanup_fd int place = place_for(init, op->argv[1], is_directory(init, source), flags.real_place);
+
+    if (!flags.attributes.propagation)
+        flags.attributes.propagation = MS_PRIVATE;
+    set_attributes(init, source, &flags.attributes, true);
+    attach(init, source, place);
+}
+
+/* Takes a device of the host, which must be the one that its name says: /dev of the host may be
+ * anything by now, and is what everything below masks with. */
+static int take_device(struct init *init, const char *name, dev_t wanted)
+{
+    char path[NAME_MAX + 8];
+    struct stat found;
+
+    snprintf(path, sizeof path, "/dev/%s", name);
+    int device = (int)syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    if (device < 0 || fstat(device, &found) < 0)
+        fail(init, path);
+    if (!S_ISCHR(found.st_mode) || found.st_rdev != wanted)
+        fail_errno(init, ENXIO, "the host's device is not the one that its name says");
+    return device;
+}
+
+/* device NAME MAJOR MINOR: a device node of the host, bound to /dev/NAME. */
+void op_device(struct init *init, const struct op *op)
+{
+    char path[NAME_MAX + 8];
+    dev_t wanted = makedev((unsigned)op_number(init, op->argv[1], 10, 4095),
+                           (unsigned)op_number(init, op->argv[2], 10, 1 << 20));
+    cleanup_fd int device = take_device(init, op->argv[0], wanted);
+    struct mount_attributes attributes = {.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+                                          .propagation = MS_PRIVATE};
+
+    snprintf(path, sizeof path, "/dev/%s", op->argv[0]);
+    cleanup_fd int place = place_for(init, path, false, false);
+    set_attributes(init, device, &attributes, false);
+    attach(init, device, place);
+}
+
+/* link TARGET PATH: a symbolic link in a directory that a verb before this one mounted. */
+void op_link(struct init *init, const struct op *op)
+{
+    char parent[PATH_MAX];
+    char *slash;
+
+    snprintf(parent, sizeof parent, "%s", op->argv[1]);
+    slash = strrchr(parent, '/');
+    if (!slash)
+        fail_errno(init, EINVAL, op->argv[1]);
+    *slash = 0;
+    cleanup_fd int directory = open_in_root(init, *parent ? parent : "/", O_PATH | O_DIRECTORY, 0);
+    if (directory < 0 || symlinkat(op->argv[0], directory, slash + 1) < 0)
+        fail(init, op->argv[1]);
+}
+
+/* directory PATH MODE: made if it is missing, with its parents; WORKDIR. */
+void op_directory(struct init *init, const struct op *op)
+{
+    mode_t mode = (mode_t)op_number(init, op->argv[1], 8, 07777);
+    cleanup_fd int directory = make_directory(init, op->argv[0], mode);
+
+    if (directory < 0)
+        fail(init, op->argv[0]);
+}
+
+/* mask PATH: an empty file or directory in its place; nothing where there is nothing. */
+void op_mask(struct init *init, const struct op *op)
+{
+    char *none[] = {"size=0k", NULL};
+    struct mount_attributes attributes = {.attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE};
+    cleanup_fd int place = open_in_root(init, op->argv[0], O_PATH | O_NOFOLLOW, RESOLVE_NO_SYMLINKS);
+    cleanup_fd int cover = -1;
+
+    if (place < 0 && (errno == ENOENT || errno == ENOTDIR))
+        return;
+    if (place < 0)
+        fail(init, op->argv[0]);
+    if (is_directory(init, place)) {
+        cover = make_filesystem(init, "tmpfs", none,
+                                MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+                                    MOUNT_ATTR_NOEXEC);
+    } else {
+        cover = take_device(init, "null", makedev(1, 3));
+        set_attributes(init, cover, &attributes, false);
+    }
+    attach(init, cover, place);
+}
+
+/* readonly PATH: the same files, read-only; nothing where there is nothing. */
+void op_readonly(struct init *init, const struct op *op)
+{
+    struct mount_attributes attributes = {.attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE};
+    cleanup_fd int place = open_in_root(init, op->argv[0], O_PATH | O_NOFOLLOW, RESOLVE_NO_SYMLINKS);
+
+    if (place < 0 && (errno == ENOENT || errno == ENOTDIR))
+        return;
+    cleanup_fd int again = place < 0 ? -1
+                                     : (int)syscall(SYS_open_tree, place, "",
+                                                    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
+                                                        AT_RECURSIVE | AT_EMPTY_PATH);
+    if (again < 0)
+        fail(init, op->argv[0]);
+    set_attributes(init, again, &attributes, true);
+    attach(init, again, place);
+}
+
+/* readonly-root: --read-only, after everything that makes mount points. */
+void op_readonly_root(struct init *init, const struct op *op)
+{
+    struct mount_attributes attributes = {.attr_set = MOUNT_ATTR_RDONLY};
+
+    (void)op;
+    cleanup_fd int root = open_in_root(init, "/", O_PATH | O_DIRECTORY, 0);
+    if (root < 0)
+        fail(init, "/");
+    set_attributes(init, root, &attributes, false);
+}
+
+/* pivot: the container's root becomes the root, the host's tree goes (pivot_root(2), "." trick). */
+void op_pivot(struct init *init, const struct op *op)
+{
+    (void)op;
+    if (fchdir(init->root_fd) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
+        umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+        fail(init, "pivot_root");
+}
+
+/* sysctl KEY VALUE: through the container's own procfs, and nothing that only looks like it. */
+void op_sysctl(struct init *init, const struct op *op)
+{
+    char path[PATH_MAX];
+    struct statfs where;
+
+    snprintf(path, sizeof path, "/proc/sys/%s", op->argv[0]);
+    for (char *at = path + 10; *at; at++)
+        if (*at == '.')
+            *at = '/';
+    cleanup_fd int fd = open_in_root(init, path, O_WRONLY, RESOLVE_NO_SYMLINKS);
+    if (fd < 0 || fstatfs(fd, &where) < 0)
+        fail(init, path);
+    if (where.f_type != PROC_SUPER_MAGIC)
+        fail_errno(init, EPERM, "/proc is no procfs");
+    size_t length = strlen(op->argv[1]);
+    if (write(fd, op->argv[1], length) != (ssize_t)length)
+        fail(init, path);
+}

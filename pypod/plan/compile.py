@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OCI config.json to a plan. A function of the configuration and the host's facts, of nothing else.
+
+No command-line option is known here: another tool's config.json compiles as well as ours. Raises
+PlanError for what pypod-init cannot do.
+"""
+
+from __future__ import annotations
+
+from pypod.constants import FD_BPF, FD_PIDFD
+from pypod.errors import PypodError
+from pypod.plan.ops import Op, op
+from pypod.spec.security import capability_mask
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any
+
+    from pypod.spec.facts import HostFacts
+
+INIT_ANNOTATION = "io.pypod.init"
+"""The annotation that stands for `--init`: pypod-init stays as pid 1."""
+
+_NAMESPACES = ("user", "mount", "pid", "ipc", "uts", "network", "cgroup")
+_OWN_WORD = {"network": "net"}
+
+DEVICES = (
+    ("null", 1, 3),
+    ("zero", 1, 5),
+    ("full", 1, 7),
+    ("tty", 5, 0),
+    ("random", 1, 8),
+    ("urandom", 1, 9),
+)
+"""What every container has in /dev (OCI runtime-spec, config-linux.md, default devices)."""
+
+_LINKS = (
+    ("/proc/self/fd", "/dev/fd"),
+    ("/proc/self/fd/0", "/dev/stdin"),
+    ("/proc/self/fd/1", "/dev/stdout"),
+    ("/proc/self/fd/2", "/dev/stderr"),
+    ("pts/ptmx", "/dev/ptmx"),
+)
+
+_REAL_PLACES = frozenset(("/proc", "/sys", "/dev"))
+"""Where an image's symbolic link would move the file system that protects the host."""
+
+_ATTRIBUTES = frozenset(
+    "ro rw nosuid nodev noexec noatime relatime strictatime nodiratime".split()
+)
+_PROPAGATION = {
+    word: word.removeprefix("r")
+    for word in "private rprivate slave rslave shared rshared unbindable runbindable".split()
+}
+_IGNORED = frozenset("suid dev exec atime diratime rbind bind async defaults z Z".split())
+
+
+class PlanError(PypodError):
+    """The configuration asks for something that pypod-init does not do."""
+
+
+def compile_run(config: dict[str, Any], facts: HostFacts) -> list[Op]:
+    """Return the plan that makes a container and executes its process."""
+    linux = config.get("linux", {})
+    kinds = {space["type"] for space in linux.get("namespaces", ())}
+    process = config["process"]
+    mounts = config["mounts"]
+    plan = _id_maps(linux, facts) if "user" in kinds else []
+    plan.append(op("unshare", *_namespace_words(kinds)))
+    plan.append(op("private"))
+    binds = _Binds()
+    rest = mounts[1:] if _is_overlay(mounts) else mounts
+    placed = [placement for mount in rest for placement in _mount(mount, binds)]
+    plan += binds.sources
+    plan.append(_identity(linux, facts))
+    plan += _root(config, mounts)
+    plan += placed
+    if any(mount["destination"] == "/dev" for mount in mounts):
+        plan += [op("device", *device) for device in DEVICES]
+        plan += [op("link", *link) for link in _LINKS]
+    if process.get("cwd", "/") != "/":
+        plan.append(op("directory", process["cwd"], "755"))
+    plan += [op("sysctl", key, value) for key, value in linux.get("sysctl", {}).items()]
+    if process.get("terminal"):
+        plan.append(op("console", "bind", process["user"]["uid"]))
+    if config.get("root", {}).get("readonly"):
+        plan.append(op("readonly-root"))
+    plan += [op("readonly", path) for path in linux.get("readonlyPaths", ())]
+    plan += [op("mask", path) for path in linux.get("maskedPaths", ())]
+    plan.append(op("pivot"))
+    if "uts" in kinds and config.get("hostname"):
+        plan.append(op("hostname", config["hostname"]))
+    if "network" in kinds:
+        plan.append(op("loopback"))
+    plan.append(op("keyring", config.get("hostname") or "pypod"))
+    filtered = linux.get("seccomp") is not None
+    plan += _process(process, facts, filtered)
+    if config.get("annotations", {}).get(INIT_ANNOTATION) == "1":
+        plan.append(op("reaper"))
+    plan.append(op("exec", *process["args"]))
+    return plan
+
+
+def compile_exec(config: dict[str, Any], process: dict[str, Any], facts: HostFacts) -> list[Op]:
+    """Return the plan of a further process in a running container.
+
+    `process` is an OCI process object; its `user` may hold `username` instead of numbers.
+    """
+    linux = config.get("linux", {})
+    kinds = {space["type"] for space in linux.get("namespaces", ())}
+    plan = [op("join", FD_PIDFD, *_namespace_words(kinds)), _identity(linux, facts)]
+    plan.append(op("keyring", config.get("hostname") or "pypod"))
+    if process.get("terminal"):
+        plan.append(op("console", "plain", process["user"].get("uid", 0)))
+    filtered = process.get("seccomp", True) and linux.get("seccomp") is not None
+    plan += _process(process, facts, filtered)
+    plan.append(op("exec", *process["args"]))
+    return plan
+
+
+def compile_tool(
+    facts: HostFacts,
+    argv: Sequence[str],
+    *,
+    exec_fd: int | None = None,
+    namespaces: Iterable[str] = ("user", "mount"),
+    join_pidfd: int | None = None,
+    cwd: str | None = None,
+    env: dict[str, str] | None = None,
+) -> list[Op]:
+    """Return the plan that runs a program of ours, or a shell, in this user's default id map.
+
+    `exec_fd` is the descriptor of the program when it is a sealed helper. With `join_pidfd` the
+    namespaces are those of that process instead of new ones.
+    """
+    plan = []
+    if join_pidfd is not None:
+        plan.append(op("join", join_pidfd, *namespaces))
+    else:
+        if "user" in namespaces:
+            plan += _map_ops(facts, facts.uid_map, facts.gid_map)
+        plan.append(op("unshare", *namespaces))
+        if "mount" in namespaces:
+            plan.append(op("private"))
+    plan.append(op("identity", 0, 0, "keep" if facts.map == "single" else "setgroups"))
+    if cwd is not None:
+        plan.append(op("cwd", cwd))
+    environment = env if env is not None else {"PATH": "/usr/bin:/bin"}
+    plan.append(op("environment", *(f"{key}={value}" for key, value in environment.items())))
+    if exec_fd is not None:
+        plan.append(op("exec-fd", exec_fd, *argv))
+    else:
+        plan.append(op("exec", *argv))
+    return plan
+
+
+def _namespace_words(kinds: set[str]) -> list[str]:
+    return [_OWN_WORD.get(kind, kind) for kind in _NAMESPACES if kind in kinds]
+
+
+def _id_maps(linux: dict[str, Any], facts: HostFacts) -> list[Op]:
+    maps = []
+    for key in ("uidMappings", "gidMappings"):
+        maps.append(
+            tuple(
+                (entry["containerID"], entry["hostID"], entry["size"])
+                for entry in linux.get(key, ())
+            )
+        )
+    return _map_ops(facts, maps[0], maps[1])
+
+
+def _map_ops(
+    facts: HostFacts,
+    uids: tuple[tuple[int, int, int], ...],
+    gids: tuple[tuple[int, int, int], ...],
+) -> list[Op]:
+    tools = ("direct", "direct")
+    if facts.map == "full":
+        tools = (facts.newuidmap, facts.newgidmap)
+    plan = []
+    if facts.map == "single":
+        plan.append(op("deny-setgroups"))
+    for kind, tool, extents in (("uid", tools[0], uids), ("gid", tools[1], gids)):
+        numbers = [number for extent in extents for number in extent]
+        plan.append(op("map", kind, tool, *numbers))
+    return plan
+
+
+def _identity(linux: dict[str, Any], facts: HostFacts) -> Op:
+    """Become root of the container; in single-id mode, the one id there is."""
+    if facts.map == "single":
+        uid = linux["uidMappings"][0]["containerID"]
+        gid = linux["gidMappings"][0]["containerID"]
+        return op("identity", uid, gid, "keep")
+    return op("identity", 0, 0, "setgroups")
+
+
+def _is_overlay(mounts: Sequence[dict[str, Any]]) -> bool:
+    return bool(mounts) and mounts[0]["destination"] == "/" and mounts[0].get("type") == "overlay"
+
+
+def _root(config: dict[str, Any], mounts: Sequence[dict[str, Any]]) -> list[Op]:
+    root = config["root"]["path"]
+    if not _is_overlay(mounts):
+        return [op("root", root)]
+    options, lowers, upper, work = [], "", "", ""
+    for option in mounts[0].get("options", ()):
+        key, _, value = option.partition("=")
+        if key == "lowerdir":
+            lowers = value
+        elif key == "upperdir":
+            upper = value
+        elif key == "workdir":
+            work = value
+        else:
+            options.append(option)
+    return [op("overlay", root, upper, work, ",".join(options), *split_layers(lowers))]
+
+
+def split_layers(text: str) -> list[str]:
+    """Return the directories of a `lowerdir=` value; `\\:` and `\\,` are escapes (overlayfs)."""
+    layers, current = [], ""
+    at = 0
+    while at < len(text):
+        if text[at] == "\\" and at + 1 < len(text):
+            current += text[at + 1]
+            at += 1
+        elif text[at] == ":":
+            layers.append(current)
+            current = ""
+        else:
+            current += text[at]
+        at += 1
+    return [*layers, current]
+
+
+class _Binds:
+    """The bind sources of a configuration: they are taken before the ids change."""
+
+    def __init__(self) -> None:
+        self.sources: list[Op] = []
+
+    def take(self, path: str, recursive: bool) -> int:
+        slot = len(self.sources)
+        self.sources.append(op("source", slot, path, "rec" if recursive else "one"))
+        return slot
+
+
+class Bind(Op):
+    """A bind whose description names the source, which the words give only as a slot."""
+
+    source: str = ""
+
+    def describe(self) -> str:
+        """Return `bind SOURCE -> DESTINATION (flags)`."""
+        flags = ",".join(word for word in self.words[2].split(",") if word not in ("", "private"))
+        return f"bind {self.source} -> {self.words[1]}" + (f" ({flags})" if flags else "")
+
+
+def _mount(mount: dict[str, Any], binds: _Binds) -> list[Op]:
+    destination, kind = mount["destination"], mount.get("type", "bind")
+    options = mount.get("options", [])
+    flags, data = [], []
+    for option in options:
+        if option in _ATTRIBUTES:
+            flags.append(option)
+        elif option in _PROPAGATION:
+            flags.append(_PROPAGATION[option])
+        elif option not in _IGNORED:
+            data.append(option)
+    if destination in _REAL_PLACES:
+        flags.append("real")
+    words = ",".join(flag for flag in flags if flag != "rw")
+    if kind == "bind" or "bind" in options or "rbind" in options:
+        if data:
+            raise PlanError(f"bind mount at {destination}: option {data[0]} is not supported")
+        slot = binds.take(mount["source"], "bind" not in options)
+        return [Bind("bind", (str(slot), destination, words), mount["source"])]
+    if kind == "cgroup":
+        raise PlanError("cgroup version 1 cannot be mounted in a container")
+    if kind == "devpts":
+        data = [option for option in data if option != "newinstance"]  # since 4.7 always so
+    return [op("mount", destination, kind, words, *data)]
+
+
+def _process(process: dict[str, Any], facts: HostFacts, filtered: bool) -> list[Op]:
+    """Everything of the process, in security.md's order: the filter last that may be last."""
+    user = process["user"]
+    plan = [op("umask", f"{user.get('umask', 0o22):o}")]
+    for limit in process.get("rlimits", ()):
+        kind = limit["type"].removeprefix("RLIMIT_")
+        how = "clamp" if limit["hard"] > 0 and kind == "NOFILE" else "exact"
+        plan.append(op("rlimit", kind, limit["soft"], limit["hard"], how))
+    if process.get("oomScoreAdj"):
+        plan.append(op("oom", process["oomScoreAdj"]))
+    plan.append(op("environment", *process.get("env", ())))
+    caps = process.get("capabilities", {})
+    plan.append(op("bounding", f"{capability_mask(caps.get('bounding', ())):x}"))
+    if "username" in user:
+        plan.append(op("user-name", user["username"]))
+    else:
+        if facts.map != "single":
+            plan.append(op("groups", *user.get("additionalGids", ())))
+        plan.append(op("user", user["uid"], user["gid"]))
+    if process.get("cwd"):
+        plan.append(op("cwd", process["cwd"]))
+    masks = [
+        f"{capability_mask(caps.get(kind, ())):x}"
+        for kind in ("effective", "permitted", "inheritable", "ambient")
+    ]
+    sets = op("capabilities", *masks)
+    load = [op("seccomp", FD_BPF)] if filtered else []
+    if process.get("noNewPrivileges"):
+        plan += [op("no-new-privs"), sets, *load]
+    else:
+        # Without no_new_privs a filter needs CAP_SYS_ADMIN: it comes before the capabilities go.
+        plan += [*load, sets]
+    plan += [op("die-with-parent"), op("release")]
+    return plan
