@@ -42,7 +42,7 @@ def exec_(args: Args) -> int:
         user=args.user,
         workdir=args.workdir,
     )
-    channel = engine_exec.start(container, host_facts(args.places), options)
+    channel = engine_exec.start(container, host_facts(), options)
     if args.detach:
         channel.close()
         print(os.urandom(32).hex())

@@ -23,7 +23,7 @@ def cleanup(args: Args) -> int:
                 stop.settle(container, status)
                 status = container.status()
             if not status.alive and container.create["auto_remove"]:
-                remove.remove(container, host_facts(args.places))
+                remove.remove(container, host_facts())
         except NoSuchContainer:
             continue
     return 0

@@ -92,7 +92,7 @@ def report(error: PypodError) -> None:
 
 def start_(args: Args) -> int:
     """Start containers; with -a or -i attach to the one that is named."""
-    facts = host_facts(args.places)
+    facts = host_facts()
     attached = args.attach or args.interactive
     targets = chosen(args)
     if attached and len(targets) > 1:
@@ -197,7 +197,7 @@ def kill(args: Args) -> int:
 
 def rm(args: Args) -> int:
     """Remove containers: exit 1 when one is missing, 2 when one is running."""
-    facts = host_facts(args.places)
+    facts = host_facts()
     targets = []
     for word, container in chosen(args):
         if isinstance(container, NoSuchContainer):

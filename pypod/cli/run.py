@@ -25,7 +25,7 @@ def run(args: Args) -> int:
     """Make a container, start it, and pass on its output and exit code."""
     if args.detach and args.attach:
         raise UsageError("conflicting options: -a and -d", hint="leave one of them out")
-    facts = host_facts(args.places)
+    facts = host_facts()
     made = _create(args, facts)
     container = made.container
     held = None
@@ -72,7 +72,7 @@ def run(args: Args) -> int:
 
 def create_(args: Args) -> int:
     """Make a container and print its id."""
-    made = _create(args, host_facts(args.places))
+    made = _create(args, host_facts())
     made.lock.close()
     print(made.container.id)
     return 0

@@ -44,7 +44,7 @@ def version(args: Args) -> int:
 
 def info(args: Args) -> int:
     """Print what pypod found on this host."""
-    facts = host_facts(args.places)
+    facts = host_facts()
     document = _document(args, facts)
     if args.format:
         return _formatted(args.format, document)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def unshare(args: Args) -> int:
     """Run a command (default: the user's shell) as root of the user namespace."""
-    facts = host_facts(args.places)
+    facts = host_facts()
     if facts.single_reason:
         log.warn(facts.single_reason)
     words = list(args.command) or [os.environ.get("SHELL", "/bin/sh")]

@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands of containers. The tuples are described in cli/table/__init__.py."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pypod.cli.table import Command, Option
+
+DETACH_KEYS = "ctrl-p,ctrl-q"
+
+_ALL = ("--all -a", "all", "bool", "", "All containers")
+_LATEST = ("--latest -l", "latest", "bool", "", "The container that was made last")
+_KEYS = (
+    "--detach-keys",
+    "detach_keys",
+    "str",
+    "KEYS",
+    "Keys that detach from the container; none with an empty value",
+    DETACH_KEYS,
+)
+_PROXY = ("--sig-proxy", "sig_proxy", "bool", "", "Pass signals on to the process", True)
+_FORMAT = ("--format", "format", "str", "TEMPLATE", "json, or a Go template")
+_ENV = ("--env -e", "env", "list", "NAME=VALUE", "Set an environment variable")
+_ENV_FILE = ("--env-file", "env_file", "list", "FILE", "Read environment variables from a file")
+_INTERACTIVE = ("--interactive -i", "interactive", "bool", "", "Pass standard input on")
+_TTY = ("--tty -t", "tty", "bool", "", "Give the process a terminal")
+_USER = ("--user -u", "user", "str", "USER[:GROUP]", "User and group, names or numbers")
+_WORKDIR = ("--workdir -w", "workdir", "str", "DIR", "Working directory in the container")
+_PRIVILEGED = ("--privileged", "privileged", "bool", "", "Give every right that the user has")
+
+CREATE_OPTIONS: tuple[Option, ...] = (
+    ("--attach -a", "attach", "csv", "STREAM", "Attach to stdin, stdout or stderr"),
+    ("--cap-add", "cap_add", "csv", "CAP", "Add a capability"),
+    ("--cap-drop", "cap_drop", "csv", "CAP", "Drop a capability"),
+    ("--cidfile", "cidfile", "str", "FILE", "Write the container id to a new file"),
+    ("--entrypoint", "entrypoint", "opt", "WORD|JSON", "Replace the image's entry point"),
+    _ENV,
+    _ENV_FILE,
+    ("--hostname -h", "hostname", "str", "NAME", "Host name of the container"),
+    ("--init", "init", "bool", "", "Run a small init that forwards signals and reaps processes"),
+    _INTERACTIVE,
+    ("--label -l", "label", "list", "NAME=VALUE", "Set a label"),
+    ("--name", "name", "str", "NAME", "Name of the container"),
+    ("--network --net", "network", "str", "none|host", "Network of the container"),
+    ("--pidfile", "pidfile", "str", "FILE", "Write the process id to a file"),
+    _PRIVILEGED,
+    ("--pull", "pull", "str", "POLICY", "Pull the image: missing, always, never, newer", "missing"),
+    ("--read-only", "read_only", "bool", "", "Make the root file system read-only"),
+    ("--replace", "replace", "bool", "", "Remove a container of the same name first"),
+    ("--rm", "rm", "bool", "", "Remove the container when it ends"),
+    (
+        "--security-opt",
+        "security_opt",
+        "list",
+        "OPTION",
+        "seccomp=unconfined, no-new-privileges",
+    ),
+    ("--stop-signal", "stop_signal", "str", "SIGNAL", "Signal that stop sends first"),
+    ("--stop-timeout", "stop_timeout", "int", "SECONDS", "Patience of stop before KILL", 10),
+    ("--tmpfs", "tmpfs", "list", "DIR[:OPTIONS]", "Mount an empty directory in memory"),
+    _TTY,
+    _USER,
+    ("--volume -v", "volume", "list", "SOURCE:DIR[:OPTIONS]", "Mount a directory of the host"),
+    _WORKDIR,
+)
+
+RUN_OPTIONS: tuple[Option, ...] = (
+    *CREATE_OPTIONS,
+    ("--detach -d", "detach", "bool", "", "Leave the container in the background, print its id"),
+    _KEYS,
+    _PROXY,
+)
+
+COMMANDS: dict[str, Command] = {
+    "run": (
+        "pypod.cli.run:run",
+        "Make a container of an image and run a command in it",
+        "IMAGE [COMMAND...]",
+        RUN_OPTIONS,
+    ),
+    "create": (
+        "pypod.cli.run:create_",
+        "Make a container without starting it",
+        "IMAGE [COMMAND...]",
+        CREATE_OPTIONS,
+    ),
+    "start": (
+        "pypod.cli.lifecycle:start_",
+        "Start containers",
+        "[CONTAINERS...]",
+        (
+            _ALL,
+            ("--attach -a", "attach", "bool", "", "Attach to its output and exit code"),
+            _KEYS,
+            _INTERACTIVE,
+            _LATEST,
+            ("--sig-proxy", "sig_proxy", "bool", "", "Pass signals on to the process", True),
+        ),
+    ),
+    "stop": (
+        "pypod.cli.lifecycle:stop_",
+        "Stop containers",
+        "[CONTAINERS...]",
+        (
+            _ALL,
+            ("--ignore -i", "ignore", "bool", "", "Say nothing of containers that are not there"),
+            _LATEST,
+            ("--time -t", "time", "optint", "SECONDS", "Patience before KILL"),
+        ),
+    ),
+    "kill": (
+        "pypod.cli.lifecycle:kill",
+        "Send a signal to containers",
+        "[CONTAINERS...]",
+        (
+            _ALL,
+            _LATEST,
+            ("--signal -s", "signal", "str", "SIGNAL", "Which signal", "KILL"),
+        ),
+    ),
+    "rm": (
+        "pypod.cli.lifecycle:rm",
+        "Remove containers",
+        "[CONTAINERS...]",
+        (
+            _ALL,
+            ("--force -f", "force", "bool", "", "Also running ones; say nothing of missing ones"),
+            ("--ignore -i", "ignore", "bool", "", "Say nothing of containers that are not there"),
+            _LATEST,
+            ("--time -t", "time", "optint", "SECONDS", "Patience of --force before KILL"),
+            ("--volumes -v", "volumes", "bool", "", "Also their anonymous volumes"),
+        ),
+    ),
+    "ps": (
+        "pypod.cli.ps:ps",
+        "List containers",
+        "",
+        (
+            ("--all -a", "all", "bool", "", "Also those that do not run"),
+            ("--filter -f", "filter", "list", "KEY=VALUE", "Only those that match"),
+            _FORMAT,
+            ("--last -n", "last", "int", "COUNT", "The last ones made, running or not", -1),
+            _LATEST,
+            ("--no-trunc", "no_trunc", "bool", "", "Show ids and commands in full"),
+            ("--noheading", "noheading", "bool", "", "Leave the headings out"),
+            ("--quiet -q", "quiet", "bool", "", "Show ids only"),
+            ("--size -s", "size", "bool", "", "Show sizes"),
+        ),
+    ),
+    "exec": (
+        "pypod.cli.exec:exec_",
+        "Run a command in a running container",
+        "CONTAINER [COMMAND...]",
+        (
+            ("--detach -d", "detach", "bool", "", "Leave the command in the background"),
+            _KEYS,
+            _ENV,
+            _ENV_FILE,
+            _INTERACTIVE,
+            _LATEST,
+            _PRIVILEGED,
+            _TTY,
+            _USER,
+            _WORKDIR,
+        ),
+    ),
+    "attach": (
+        "pypod.cli.lifecycle:attach",
+        "Join the streams of a running container",
+        "[CONTAINER]",
+        (
+            _KEYS,
+            _LATEST,
+            ("--no-stdin", "no_stdin", "bool", "", "Do not pass standard input on"),
+            _PROXY,
+        ),
+    ),
+    "logs": (
+        "pypod.cli.logs:logs",
+        "Show what a container wrote",
+        "[CONTAINER]",
+        (
+            ("--follow -f", "follow", "bool", "", "Go on until the container ends"),
+            _LATEST,
+            ("--since", "since", "str", "TIME", "From this time on: 10m, RFC 3339, seconds"),
+            ("--tail -n", "tail", "int", "COUNT", "Only the last lines", -1),
+            ("--timestamps -t", "timestamps", "bool", "", "Show the time of each line"),
+            ("--until", "until", "str", "TIME", "Up to this time"),
+        ),
+    ),
+    "wait": (
+        "pypod.cli.lifecycle:wait",
+        "Wait for containers to end and print their exit codes",
+        "[CONTAINERS...]",
+        (
+            ("--ignore -i", "ignore", "bool", "", "Say nothing of containers that are not there"),
+            _LATEST,
+        ),
+    ),
+    "rename": ("pypod.cli.lifecycle:rename", "Rename a container", "CONTAINER NAME", ()),
+    "container exists": (
+        "pypod.cli.lifecycle:exists",
+        "End 0 when the container exists, else 1",
+        "CONTAINER",
+        (),
+    ),
+    "container inspect": (
+        "pypod.cli.inspect:container_inspect",
+        "Show containers in full",
+        "[CONTAINERS...]",
+        (
+            ("--format -f", "format", "str", "TEMPLATE", "json, or a Go template"),
+            _LATEST,
+            ("--size -s", "size", "bool", "", "Show sizes"),
+        ),
+    ),
+    "container cleanup": (
+        "pypod.cli.internal:cleanup",
+        "",
+        "CONTAINERS...",
+        (),
+    ),
+}
+
+STOP_AT_FIRST = frozenset(("run", "create", "exec", "unshare"))
+"""Commands whose words after the first positional are the container's, whatever they look like."""
+
+NOT_YET_LIMITS = {
+    "memory": "limit memory",
+    "memory-reservation": "limit memory",
+    "memory-swap": "limit memory",
+    "memory-swappiness": "limit memory",
+    "kernel-memory": "limit memory",
+    "oom-kill-disable": "limit memory",
+    "cpus": "limit CPU",
+    "cpu-shares": "limit CPU",
+    "cpu-period": "limit CPU",
+    "cpu-quota": "limit CPU",
+    "cpu-rt-period": "limit CPU",
+    "cpu-rt-runtime": "limit CPU",
+    "cpuset-cpus": "limit CPU",
+    "cpuset-mems": "limit CPU",
+    "pids-limit": "limit processes",
+    "blkio-weight": "limit I/O",
+    "blkio-weight-device": "limit I/O",
+    "device-read-bps": "limit I/O",
+    "device-write-bps": "limit I/O",
+    "device-read-iops": "limit I/O",
+    "device-write-iops": "limit I/O",
+}
+"""Options that would limit something: dropping them silently would be worse than an error."""
+
+NOT_YET_OPTIONS = frozenset(
+    (
+        "add-host annotation arch authfile cgroup-conf cgroup-parent cgroupns cgroups chrootdirs"
+        " conmon-pidfile creds device device-cgroup-rule disable-content-trust dns dns-opt"
+        " dns-option dns-search domainname env-host env-merge expose gidmap gpus group-add"
+        " group-entry health-cmd health-interval health-on-failure health-retries"
+        " health-start-period health-startup-cmd health-timeout hosts-file hostuser http-proxy"
+        " image-volume init-ctr init-path ip ip6 ipc isolation label-file link link-local-ip"
+        " log-driver log-opt mac-address mount network-alias no-healthcheck no-hosts"
+        " oom-score-adj os passwd passwd-entry personality pid platform pod pod-id-file"
+        " preserve-fd preserve-fds publish publish-all quiet rdt-class read-only-tmpfs requires"
+        " restart retry retry-delay rmi rootfs runtime sdnotify seccomp-policy secret shm-size"
+        " shm-size-systemd storage-opt subgidname subuidname sysctl systemd timeout tls-verify tz"
+        " uidmap ulimit umask unsetenv unsetenv-all userns uts variant volume-driver volumes-from"
+    ).split()
+)
+"""Options of podman's and docker's run and create that pypod does not have yet."""
+
+NOT_YET_SHORT = {"m": "memory", "c": "cpu-shares", "p": "publish", "P": "publish-all"}

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands of images. The tuples are described in cli/table/__init__.py."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pypod.cli.table import Command
+
+COMMANDS: dict[str, Command] = {
+    "images": (
+        "pypod.cli.images:images",
+        "List images",
+        "[NAME]",
+        (
+            ("--all -a", "all", "bool", "", "Also intermediate images (there are none)"),
+            ("--digests", "digests", "bool", "", "Show digests"),
+            ("--filter -f", "filter", "list", "KEY=VALUE", "Only those that match"),
+            ("--format", "format", "str", "TEMPLATE", "json, or a Go template"),
+            ("--no-trunc", "no_trunc", "bool", "", "Show ids in full"),
+            ("--noheading -n", "noheading", "bool", "", "Leave the headings out"),
+            ("--quiet -q", "quiet", "bool", "", "Show ids only"),
+        ),
+    ),
+    "rmi": (
+        "pypod.cli.images:rmi",
+        "Remove images",
+        "[IMAGES...]",
+        (
+            ("--all -a", "all", "bool", "", "All images"),
+            ("--force -f", "force", "bool", "", "Also their containers and other names"),
+            ("--ignore -i", "ignore", "bool", "", "Say nothing of images that are not there"),
+        ),
+    ),
+    "tag": ("pypod.cli.images:tag", "Give an image more names", "IMAGE NAMES...", ()),
+    "untag": ("pypod.cli.images:untag", "Take names from an image", "IMAGE [NAMES...]", ()),
+    "pull": (
+        "pypod.cli.transfer:pull",
+        "Pull images from a registry",
+        "IMAGES...",
+        (
+            ("--arch", "arch", "str", "ARCH", "Architecture of the image"),
+            ("--authfile", "authfile", "str", "FILE", "Credentials of registries"),
+            ("--creds", "creds", "str", "USER[:PASSWORD]", "Credentials of this registry"),
+            ("--os", "os", "str", "OS", "Operating system of the image"),
+            ("--platform", "platform", "str", "OS/ARCH[/VARIANT]", "Platform of the image"),
+            ("--quiet -q", "quiet", "bool", "", "Print the id only"),
+            ("--tls-verify", "tls_verify", "opt", "BOOL", "Verify the registry's certificate"),
+            ("--variant", "variant", "str", "VARIANT", "Variant of the architecture"),
+        ),
+    ),
+    "image exists": (
+        "pypod.cli.images:exists",
+        "End 0 when the image exists, else 1",
+        "IMAGE",
+        (),
+    ),
+    "image inspect": (
+        "pypod.cli.inspect:image_inspect",
+        "Show images in full",
+        "[IMAGES...]",
+        (("--format -f", "format", "str", "TEMPLATE", "json, or a Go template"),),
+    ),
+}

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Subordinate ids: what /etc/subuid and /etc/subgid give the caller (subuid(5))."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pypod.spec.facts import Extent
+
+
+def ranges(path: str, user: str, uid: int) -> tuple[tuple[int, int], ...]:
+    """Return the (start, count) ranges of a user, by name or number, in the file's order.
+
+    A missing file, and lines that are no ranges, count as nothing.
+    """
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            lines = file.read().splitlines()
+    except OSError:
+        return ()
+    found = []
+    for line in lines:
+        fields = line.split(":")
+        if len(fields) != 3 or fields[0] not in (user, str(uid)):
+            continue
+        if fields[1].isdigit() and fields[2].isdigit() and int(fields[2]) > 0:
+            found.append((int(fields[1]), int(fields[2])))
+    return tuple(found)
+
+
+def default_map(own: int, subordinate: tuple[tuple[int, int], ...]) -> tuple[Extent, ...]:
+    """Return the map of a rootless container: 0 is the caller, 1 and up its subordinate ids."""
+    extents = [(0, own, 1)]
+    inside = 1
+    for start, count in subordinate:
+        extents.append((inside, start, count))
+        inside += count
+    return tuple(extents)
+
+
+def identity_map(path: str) -> tuple[Extent, ...]:
+    """Return root's map: every id that exists here stays itself.
+
+    Root may itself be in a user namespace, where `0 0 4294967295` is EPERM (measured): so the extents
+    of its own map, /proc/self/uid_map.
+    """
+    extents = []
+    with open(path, encoding="ascii") as file:
+        for line in file:
+            inside, _outside, count = (int(field) for field in line.split())
+            extents.append((inside, inside, count))
+    return tuple(extents)

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mounts of a container: the grammars of -v and --tmpfs, and what every container has."""
+
+from __future__ import annotations
+
+from pypod.errors import PypodError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from pypod.spec.facts import HostFacts
+
+_BIND_OPTIONS = frozenset(
+    "ro rw z Z nosuid suid nodev dev noexec exec bind rbind private rprivate slave rslave shared"
+    " rshared unbindable runbindable noatime relatime strictatime".split()
+)
+_LATER = {"U": "changing the owner", "O": "a throw-away overlay", "idmap": "an id-mapped mount"}
+_TMPFS_FLAGS = frozenset("ro rw nosuid suid nodev dev noexec exec noatime relatime".split())
+_TMPFS_KEYS = frozenset(("size", "mode", "uid", "gid", "nr_inodes", "nr_blocks"))
+
+_RUN_TMPFS = ("/run", "/tmp", "/var/tmp")
+"""podman's --read-only-tmpfs: where programs write although the root is read-only."""
+
+
+def clean(path: str, what: str) -> str:
+    """Return an absolute container path without `.`, `..` and double slashes.
+
+    Raises UsageError for a relative one, for `/`, and for places in /proc that would hide what
+    protects the host (CVE-2019-16884 and after).
+    """
+    if not path.startswith("/"):
+        raise UsageError(f"{what}: {path or 'the container path'} must be an absolute path")
+    parts: list[str] = []
+    for part in path.split("/"):
+        if part == "..":
+            del parts[-1:]
+        elif part not in ("", "."):
+            parts.append(part)
+    if not parts:
+        raise UsageError(f"{what}: the root of the container cannot be mounted over")
+    if parts[0] == "proc":
+        raise UsageError(f"{what}: nothing can be mounted in /proc of a container")
+    return "/" + "/".join(parts)
+
+
+def volume(text: str, cwd: str) -> dict[str, Any]:
+    """Return the OCI mount of `-v SOURCE:DESTINATION[:OPTIONS]`. Raises UsageError, PypodError."""
+    fields = text.split(":")
+    if len(fields) == 1 or (len(fields) == 2 and not fields[0].startswith(("/", "."))):
+        raise PypodError(
+            f"-v {text}: named and anonymous volumes are not there yet",
+            hint="a directory of the host is: -v /path:/path",
+        )
+    if len(fields) > 3 or not fields[0]:
+        raise UsageError(f"-v {text}: incorrect volume format", hint="-v /host:/container[:ro]")
+    source, destination = fields[0], clean(fields[1], f"-v {text}")
+    if not source.startswith(("/", ".")):
+        raise PypodError(
+            f"-v {text}: named volumes are not there yet", hint="a host path begins with / or ./"
+        )
+    if source.startswith("."):
+        source = f"{cwd}/{source}"
+    options = []
+    for option in fields[2].split(",") if len(fields) == 3 and fields[2] else ():
+        if option.partition("=")[0] in _LATER:
+            raise PypodError(f"-v {text}: {_LATER[option.partition('=')[0]]} is not there yet")
+        if option not in _BIND_OPTIONS:
+            raise UsageError(f'-v {text}: unknown option "{option}"')
+        if option not in ("z", "Z", "rw"):
+            options.append(option)
+    if "bind" not in options and "rbind" not in options:
+        options.insert(0, "rbind")
+    if not any(option.endswith(("private", "slave", "shared", "bindable")) for option in options):
+        options.append("rprivate")
+    return {"destination": destination, "type": "bind", "source": source, "options": options}
+
+
+def tmpfs(text: str) -> dict[str, Any]:
+    """Return the OCI mount of `--tmpfs DESTINATION[:OPTIONS]`. Raises UsageError."""
+    destination, _, words = text.partition(":")
+    destination = clean(destination, f"--tmpfs {text}")
+    flags = {"nosuid": "nosuid", "nodev": "nodev", "noexec": "noexec"}
+    data = []
+    for option in words.split(",") if words else ():
+        key = option.partition("=")[0]
+        if option in _TMPFS_FLAGS:
+            plain = option.removeprefix("no")
+            if plain in ("suid", "dev", "exec"):
+                flags["no" + plain] = option if option.startswith("no") else ""
+            elif option != "rw":
+                flags[option] = option
+        elif key in _TMPFS_KEYS and "=" in option:
+            data.append(option)
+        elif option not in ("tmpcopyup", "notmpcopyup", "rprivate"):
+            raise UsageError(f'--tmpfs {text}: unknown option "{option}"')
+    options = ["rprivate", *(flag for flag in flags.values() if flag), *data]
+    return {"destination": destination, "type": "tmpfs", "source": "tmpfs", "options": options}
+
+
+def base(facts: HostFacts, *, host_network: bool, has_tty_group: bool) -> list[dict[str, Any]]:
+    """Return what every container has (security.md section 2, last column)."""
+    devpts = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]
+    if has_tty_group:
+        devpts.append("gid=5")
+    protected = ["nosuid", "noexec", "nodev"]
+    mounts = [
+        _mount("/proc", "proc", "proc", protected),
+        _mount("/dev", "tmpfs", "tmpfs", ["nosuid", "noexec", "strictatime", "mode=755", "size=64m"]),
+        _mount("/dev/pts", "devpts", "devpts", devpts),
+        _mount("/dev/shm", "tmpfs", "shm", [*protected, "mode=1777", "size=65536k"]),
+        _mount("/dev/mqueue", "mqueue", "mqueue", protected),
+    ]
+    if host_network:
+        # sysfs shows a network namespace, and only its owner may mount it: so the host's, read-only.
+        mounts.append(_mount("/sys", "bind", "/sys", ["rbind", *protected, "ro", "rprivate"]))
+    else:
+        mounts.append(_mount("/sys", "sysfs", "sysfs", [*protected, "ro"]))
+    if facts.cgroup == "v2" and not host_network:
+        mounts.append(
+            _mount("/sys/fs/cgroup", "cgroup2", "cgroup", [*protected, "relatime", "ro"])
+        )
+    return mounts
+
+
+def _mount(destination: str, kind: str, source: str, options: list[str]) -> dict[str, Any]:
+    return {"destination": destination, "type": kind, "source": source, "options": options}
+
+
+def read_only_tmpfs(taken: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the writable places of a read-only container that no option names."""
+    names = set(taken)
+    options = ["nosuid", "nodev", "mode=1777"]
+    return [
+        _mount(path, "tmpfs", "tmpfs", [*options[:2], "mode=755" if path == "/run" else options[2]])
+        for path in _RUN_TMPFS
+        if path not in names
+    ]
+
+
+def injected(directory: str, names: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the binds of the files that pypod makes for the container."""
+    places = {
+        "hosts": "/etc/hosts",
+        "hostname": "/etc/hostname",
+        "resolv.conf": "/etc/resolv.conf",
+        "containerenv": "/run/.containerenv",
+    }
+    return [
+        _mount(places[name], "bind", f"{directory}/{name}", ["bind", "rprivate"]) for name in names
+    ]
+
+
+def escape_layer(path: str) -> str:
+    """Return a path as overlayfs takes it in `lowerdir=` (kernel, overlayfs.rst)."""
+    return path.replace("\\", "\\\\").replace(":", "\\:")
+
+
+def overlay(layers: Iterable[str], directory: str, *, metacopy: bool = False) -> dict[str, Any]:
+    """Return the root file system: DESIGN section 4 puts it first, on `/`."""
+    lower = ":".join(escape_layer(layer) for layer in layers)
+    options = [
+        "userxattr",
+        f"lowerdir={lower}",
+        f"upperdir={directory}/upper",
+        f"workdir={directory}/work",
+    ]
+    return _mount("/", "overlay", "overlay", options)

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What run, create and exec ask for, as values: the options of the table after parsing."""
+
+from __future__ import annotations
+
+from pypod.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class CreateOptions(Value):
+    """The options of `run` and `create`; a field is named after the long option."""
+
+    command: tuple[str, ...] = ()
+    """The words after IMAGE."""
+    name: str = ""
+    replace: bool = False
+    detach: bool = False
+    interactive: bool = False
+    tty: bool = False
+    rm: bool = False
+    env: tuple[str, ...] = ()
+    env_file: tuple[str, ...] = ()
+    """The text of each file, not its path: reading is not the composer's business."""
+    workdir: str = ""
+    user: str = ""
+    volume: tuple[str, ...] = ()
+    read_only: bool = False
+    tmpfs: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] | None = None
+    """None: the image's; empty: cleared."""
+    hostname: str = ""
+    network: str = ""
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    privileged: bool = False
+    security_opt: tuple[str, ...] = ()
+    label: tuple[str, ...] = ()
+    init: bool = False
+    stop_signal: str = ""
+    stop_timeout: int = 10
+    cidfile: str = ""
+    pidfile: str = ""
+
+    def record(self) -> dict[str, Any]:
+        """Return what create.json keeps: no text of env files, which is in the environment."""
+        kept = {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in self.as_dict().items()
+        }
+        del kept["env_file"]
+        return kept
+
+
+class ExecOptions(Value):
+    """The options of `exec`."""
+
+    command: tuple[str, ...]
+    detach: bool = False
+    env: tuple[str, ...] = ()
+    env_file: tuple[str, ...] = ()
+    environment: dict[str, str]
+    """The caller's own environment, for `-e NAME`."""
+    interactive: bool = False
+    privileged: bool = False
+    tty: bool = False
+    user: str = ""
+    workdir: str = ""
