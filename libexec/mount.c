@@ -289,7 +289,7 @@ void op_directory(struct init *init, const struct op *op)
 /* mask PATH: an empty file or directory in its place; nothing where there is nothing. */
 void op_mask(struct init *init, const struct op *op)
 {
-    char *none[] = {"size=0k", NULL};
+    char empty[] = "size=0k", *none[] = {empty, NULL}; /* written to, so no literal */
     struct mount_attributes attributes = {.attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE};
     cleanup_fd int place = open_in_root(init, op->argv[0], O_PATH | O_NOFOLLOW, RESOLVE_NO_SYMLINKS);
     cleanup_fd int cover = -1;

@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 
 from pypod.cli.lifecycle import latest, report
-from pypod.engine import images
+from pypod.engine import image_inspect
 from pypod.engine import inspect as engine_inspect
 from pypod.errors import NoSuchObject, PypodError, UsageError
 from pypod.kernel import fastjson
@@ -76,4 +76,4 @@ def _one(args: Args, name: str, kind: str) -> dict[str, Any]:
         except NoSuchObject:
             if kind == "container":
                 raise
-    return images.inspect(args.places, name)
+    return image_inspect.inspect(args.places, name)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pypod.cli.parse import Args
     from pypod.engine.create import Created
     from pypod.oci.image import ImageRecord
-    from pypod.runtime.attach import Channel
     from pypod.spec.facts import HostFacts
+    from pypod.store.objects import Container
 
 
 def run(args: Args) -> int:
@@ -45,7 +45,8 @@ def run(args: Args) -> int:
             remove.remove(container, facts, force=True)
             _drop_cidfile(args)
         raise
-    _write_pidfile(args.pidfile, channel.pid)
+    if args.pidfile:
+        _write_pidfile(args.pidfile, container)
     if args.detach:
         channel.close()
         print(container.id)
@@ -84,7 +85,7 @@ def _create(args: Args, facts: HostFacts) -> Created:
     if facts.single_reason:
         log.warn(facts.single_reason)
     if not args.network and os.isatty(2):
-        log.notice("no --network: the container has none but its own loopback (pasta comes next)")
+        os.write(2, b"No --network: the container has its own loopback and nothing else.\n")
     image = images.ensure(
         places, args.image, args.pull, facts, pull=lambda name: _pull(args, facts, name)
     )
@@ -143,12 +144,11 @@ def _wants(args: Args, stream: str) -> bool:
     return not args.attach or stream in args.attach
 
 
-def _write_pidfile(path: str, pid: int) -> None:
-    if not path:
-        return
+def _write_pidfile(path: str, container: Container) -> None:
+    pids = container.pids()
     try:
         with open(path, "w", encoding="ascii") as file:
-            file.write(str(pid))
+            file.write(str(pids.pid if pids else 0))
     except OSError as error:
         log.warn(f"cannot write pid file {path}: {error.strerror}")
 

@@ -75,7 +75,7 @@ def _create(
 ) -> Created:
     layers = Layers(places, facts)
     chains = image.chain_ids
-    passwd = group = None
+    passwd = group = ""
     if chains:
         passwd, group = layers.passwd(chains[-1]), layers.group(chains[-1])
     staging = _stage(places, facts, options)
@@ -86,8 +86,8 @@ def _create(
                 name=staging.name,
                 directory=staging.final,
                 layers=tuple(layers.path(chain) for chain in reversed(chains)),
-                passwd=passwd or "",
-                group=group or "",
+                passwd=passwd,
+                group=group,
                 image_name=image_name,
                 environment=dict(os.environ),
                 cwd=os.getcwd(),
@@ -99,7 +99,7 @@ def _create(
             document["version"] = __version__
             document["command_line"] = list(command_line)
             summary = _summary(document, config)
-            for name in ("upper", "work", "rootfs"):
+            for name in ("upper", "work", "rootfs", *(() if chains else ("empty",))):
                 os.mkdir(f"{staging.directory}/{name}", 0o755)
             if chains:
                 mode = stat.S_IMODE(os.stat(layers.path(chains[-1])).st_mode)

@@ -45,7 +45,7 @@ def start(container: Container, facts: HostFacts, options: ExecOptions) -> Chann
         )
     try:
         config = container.config
-        process = spec_process.exec_process(config, options)
+        process = spec_process.exec_process(config, options, facts.cap_bounding)
         process = with_host_environment({"process": process}, container.create)["process"]
         ops = compile_exec(config, process, facts)
         if log.debugging():

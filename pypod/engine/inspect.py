@@ -80,8 +80,8 @@ def _state(container: Container, status: Any, config: dict[str, Any]) -> dict[st
         "ConmonPid": pids.monitor if pids and status.alive else 0,
         "ExitCode": status.code,
         "Error": "exit status unknown: the monitor was lost" if over and ended is None else "",
-        "StartedAt": units.timestamp_rfc3339(pids.at) if pids else _NEVER,
-        "FinishedAt": units.timestamp_rfc3339(ended.at) if over and ended else _NEVER,
+        "StartedAt": units.timestamp_rfc3339(pids.at / 1e9) if pids else _NEVER,
+        "FinishedAt": units.timestamp_rfc3339(ended.at / 1e9) if over and ended else _NEVER,
         "Health": {"Status": "", "FailingStreak": 0, "Log": None},
         "Unmonitored": status.unmonitored,
     }

@@ -85,12 +85,12 @@ def status_text(row: Row, now: float) -> str:
     """Return podman's STATUS column."""
     status = row.status
     if status.name == "running" and status.pids is not None:
-        text = f"Up {units.human_duration(now - status.pids.at)}"
+        text = f"Up {units.human_duration(now - status.pids.at / 1e9)}"
         return text + " (unmonitored)" if status.unmonitored else text
     if status.name == "exited":
         if status.exit is None:
             return "Exited (unknown)"
-        return f"Exited ({status.code}) {units.human_duration(now - status.exit.at)} ago"
+        return f"Exited ({status.code}) {units.human_duration(now - status.exit.at / 1e9)} ago"
     return status.name.capitalize()
 
 
@@ -98,8 +98,8 @@ def describe(row: Row, now: float) -> dict[str, Any]:
     """Return the fields of `ps --format` templates (podman's names)."""
     status, summary = row.status, row.summary
     command = row.create.get("command", summary["command"])
-    started = status.pids.at if status.pids else 0
-    ended = status.exit.at if status.exit and status.name == "exited" else 0
+    started = status.pids.at / 1e9 if status.pids else 0
+    ended = status.exit.at / 1e9 if status.exit and status.name == "exited" else 0
     ago = units.human_duration(now - row.created) + " ago"
     return {
         "ID": row.container.id,

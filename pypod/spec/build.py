@@ -116,6 +116,7 @@ def create_document(
         "name": ids.name,
         "image": {"id": image.id, "name": ids.image_name, "digest": image.manifest},
         "image_size": image.size,
+        "chain_ids": list(image.chain_ids),
         "command": argv,
         "entrypoint": entrypoint,
         "cmd": cmd,

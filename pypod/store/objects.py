@@ -106,11 +106,13 @@ class Container:
 
     def pids(self) -> Pids | None:
         """Return the processes of the last start, None before the first."""
-        return parse_pids(self._line("pids"))
+        line = self._line("pids")
+        return parse_pids(line) if line else None
 
     def exit(self) -> Exit | None:
         """Return how the last start that ended did end, None before that."""
-        return parse_exit(self._line("exit"))
+        line = self._line("exit")
+        return parse_exit(line) if line else None
 
     def _line(self, name: str) -> str:
         try:

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pypod-files: what its verbs share. */
+#ifndef PYPOD_FILES_H
+#define PYPOD_FILES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Writes one line to stderr and ends with 1. The path may be NULL. */
+void die(const char *path, const char *text) __attribute__((noreturn));
+void die_errno(const char *path) __attribute__((noreturn));
+
+/* openat2(2) below a directory, links resolved inside it. */
+int open_below(int root, const char *path, uint64_t flags);
+
+/* Removes a directory's content, then nothing of it is left but the directory itself. */
+void remove_content(int directory, const char *name);
+
+/* unpack.c: unpack DIRECTORY full|single, the tar on stdin; pending work on stdout. */
+int verb_unpack(char **argv);
+
+/* finish.c: finish LAYER OUT LOWER..., pending work on stdin. */
+int verb_finish(char **argv);
+
+#endif

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An image as the store knows it: the summary of its manifest and configuration.
+
+Source: OCI image-spec, config.md. Everything from an image is data: a field of the wrong type counts
+as absent, only known fields are kept, and nothing here can give a container more rights (A29, A61).
+"""
+
+from __future__ import annotations
+
+from pypod.errors import IntegrityError, RegistryError
+from pypod.oci import digest as oci_digest
+from pypod.oci.manifest import Descriptor, Manifest, Platform
+from pypod.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+
+class ImageRecord(Value):
+    """An image of this store. `id` is the digest of its configuration."""
+
+    id: str
+    manifest: str
+    """Digest of this platform's OCI manifest."""
+    config: dict[str, Any]
+    """env, entrypoint, cmd, workdir, user, labels, stop_signal, volumes, exposed_ports."""
+    created: str
+    architecture: str
+    os: str
+    variant: str
+    size: int
+    """Bytes of the layers' blobs and the configuration."""
+    chain_ids: tuple[str, ...]
+    """Names of the unpacked layers, hexadecimal, lowest first (image-spec, config.md: chain id)."""
+    diff_ids: tuple[str, ...]
+    layers: tuple[Descriptor, ...]
+    history: tuple[dict[str, Any], ...]
+    author: str = ""
+    index: str = ""
+    """Digest of the index that it was chosen from."""
+    original: str = ""
+    """Digest of the docker v2s2 manifest that it was pulled as."""
+
+    @property
+    def top(self) -> str:
+        """The chain id of the whole image; empty when it has no layers."""
+        return self.chain_ids[-1] if self.chain_ids else ""
+
+    def to_summary(self) -> dict[str, Any]:
+        """Return the JSON form that summary/<id>.json holds."""
+        summary = self.as_dict()
+        summary["layers"] = [
+            [layer.media_type, layer.digest, layer.size] for layer in self.layers
+        ]
+        return summary
+
+    @staticmethod
+    def from_summary(summary: dict[str, Any]) -> ImageRecord:
+        """Return the value of a summary that pypod wrote. Raises KeyError, TypeError."""
+        fields = {key: summary[key] for key in ImageRecord._fields}
+        fields["layers"] = tuple(Descriptor(*entry) for entry in summary["layers"])
+        for name in ("chain_ids", "diff_ids", "history"):
+            fields[name] = tuple(fields[name])
+        return ImageRecord(**fields)
+
+
+def chain_ids(diff_ids: tuple[str, ...], sha256: Callable[[bytes], str]) -> tuple[str, ...]:
+    """Return the chain ids, in hexadecimal; `sha256` hashes bytes to hexadecimal."""
+    chain: list[str] = []
+    for diff_id in diff_ids:
+        if chain:
+            chain.append(sha256(f"sha256:{chain[-1]} {diff_id}".encode()))
+        else:
+            chain.append(oci_digest.hex_of(diff_id))
+    return tuple(chain)
+
+
+def record(
+    manifest: Manifest,
+    manifest_digest: str,
+    document: Any,
+    sha256: Callable[[bytes], str],
+    *,
+    index: str = "",
+    original: str = "",
+) -> ImageRecord:
+    """Return the record of an image whose configuration is `document`.
+
+    Raises RegistryError, IntegrityError for a configuration that does not fit its manifest.
+    """
+    if not isinstance(document, dict):
+        raise RegistryError("the image's configuration is not a JSON object")
+    rootfs = document.get("rootfs")
+    diffs = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
+    if not isinstance(diffs, list):
+        raise RegistryError("the image's configuration has no rootfs.diff_ids")
+    diff_ids = tuple(oci_digest.check(diff) for diff in diffs)
+    if len(diff_ids) != len(manifest.layers):
+        raise IntegrityError(
+            f"the image has {len(manifest.layers)} layers and {len(diff_ids)} diff_ids"
+        )
+    config = document.get("config")
+    history = document.get("history")
+    return ImageRecord(
+        id=manifest.config.digest,
+        manifest=manifest_digest,
+        config=_config(config if isinstance(config, dict) else {}),
+        created=_text(document.get("created")),
+        architecture=_text(document.get("architecture")),
+        os=_text(document.get("os")),
+        variant=_text(document.get("variant")),
+        size=manifest.config.size + sum(layer.size for layer in manifest.layers),
+        chain_ids=chain_ids(diff_ids, sha256),
+        diff_ids=diff_ids,
+        layers=manifest.layers,
+        history=tuple(
+            entry for entry in (history if isinstance(history, list) else ()) if isinstance(entry, dict)
+        ),
+        author=_text(document.get("author")),
+        index=index,
+        original=original,
+    )
+
+
+def platform_of(image: ImageRecord) -> Platform:
+    """Return the platform that an image's configuration names."""
+    return Platform(image.os, image.architecture, image.variant)
+
+
+def _config(config: dict[str, Any]) -> dict[str, Any]:
+    env = [entry for entry in _words(config.get("Env")) if _is_variable(entry)]
+    kept: dict[str, Any] = {
+        "env": env,
+        "entrypoint": _words(config.get("Entrypoint")),
+        "cmd": _words(config.get("Cmd")),
+        "workdir": _text(config.get("WorkingDir")),
+        "user": _text(config.get("User")),
+        "labels": _labels(config.get("Labels")),
+        "stop_signal": _text(config.get("StopSignal")),
+        "volumes": _keys(config.get("Volumes")),
+        "exposed_ports": _keys(config.get("ExposedPorts")),
+    }
+    return {key: value for key, value in kept.items() if value}
+
+
+def _is_variable(entry: str) -> bool:
+    name, equals, _ = entry.partition("=")
+    return bool(name and equals)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) and "\0" not in value else ""
+
+
+def _words(value: Any) -> list[str]:
+    if not isinstance(value, list):
+        return []
+    return [word for word in value if isinstance(word, str) and "\0" not in word]
+
+
+def _labels(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict):
+        return {}
+    return {key: text for key, text in value.items() if isinstance(text, str)}
+
+
+def _keys(value: Any) -> list[str]:
+    return sorted(key for key in value if _text(key)) if isinstance(value, dict) else []

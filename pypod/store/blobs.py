@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Blobs of the OCI layout: verified as they stream in, kept in part when they are cut off.
+
+Write order: partial file, digest and size checked, fsync, rename, fsync of the directory. A blob that
+has its name is whole.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pypod.errors import CorruptStore, IntegrityError, PypodError
+from pypod.kernel.locks import Lock
+from pypod.oci import digest as oci_digest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pypod.kernel.paths import Places
+
+try:
+    from _sha2 import sha256 as _sha256
+except ImportError:
+    from _sha256 import sha256 as _sha256  # type: ignore[import-not-found,no-redef]
+
+SMALL_MOST = 4 << 20
+"""Bytes of a manifest or configuration at most (A55)."""
+
+
+def sha256_hex(data: bytes) -> str:
+    """Return the SHA-256 of bytes in hexadecimal."""
+    return str(_sha256(data).hexdigest())
+
+
+def digest_of(data: bytes) -> str:
+    """Return the digest of bytes."""
+    return "sha256:" + sha256_hex(data)
+
+
+def path(places: Places, digest: str) -> str:
+    """Return where a blob is, or would be. Raises IntegrityError for a malformed digest."""
+    return f"{places.images}/blobs/sha256/{oci_digest.hex_of(digest)}"
+
+
+def exists(places: Places, digest: str, size: int | None = None) -> bool:
+    """Say whether the blob is there, with that size if one is given."""
+    try:
+        found = os.stat(path(places, digest), follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return size is None or found.st_size == size
+
+
+def read(places: Places, digest: str) -> bytes:
+    """Return a small blob, verified. Raises CorruptStore when it is missing or damaged."""
+    try:
+        with open(path(places, digest), "rb", buffering=0) as file:
+            data = file.read(SMALL_MOST + 1)
+    except FileNotFoundError:
+        raise CorruptStore(f"blob {digest} is missing", hint="pull the image again") from None
+    if digest_of(data) != digest:
+        raise CorruptStore(f"blob {digest} is damaged", hint="pull the image again")
+    return data
+
+
+def put(places: Places, data: bytes) -> str:
+    """Store bytes that the caller has made or verified; return their digest."""
+    digest = digest_of(data)
+    if not exists(places, digest, len(data)):
+        with Writer(places, digest, len(data)) as writer:
+            if not writer.done:
+                writer.restart()
+                writer.write(data)
+                writer.commit()
+    return digest
+
+
+class Writer:
+    """One blob on its way in. A second writer of the same blob waits for the first.
+
+    After that wait the blob may be there: `done`. `offset` is how much a former attempt left.
+    """
+
+    def __init__(self, places: Places, digest: str, size: int) -> None:
+        self.digest, self.size = oci_digest.check(digest), size
+        self.final = path(places, digest)
+        self._directory = os.path.dirname(self.final)
+        partials = places.images + "/partial"
+        os.makedirs(partials, mode=0o700, exist_ok=True)
+        self._partial = f"{partials}/{oci_digest.hex_of(digest)}"
+        self.offset = 0
+        self.done = False
+        self._open()
+
+    def _open(self) -> None:
+        while True:
+            self._lock = Lock(self._partial, create=True)
+            self._lock.take()
+            try:
+                same = os.stat(self._partial).st_ino == os.fstat(self._lock.fd).st_ino
+            except FileNotFoundError:
+                same = False
+            if os.path.exists(self.final):
+                self.done = True
+                self.close()
+                return
+            if same:
+                break
+            self._lock.close()  # the one we waited for renamed or removed it
+        self._hash = _sha256()
+        while data := os.read(self._lock.fd, 1 << 20):
+            self._hash.update(data)
+            self.offset += len(data)
+        if self.offset > self.size:
+            self.restart()
+
+    def kept(self) -> bytes:
+        """Return what a former attempt left, for a reader that needs the blob from its beginning."""
+        return os.pread(self._lock.fd, self.offset, 0)
+
+    def restart(self) -> None:
+        """Forget what is there: the server sends from the beginning."""
+        os.ftruncate(self._lock.fd, 0)
+        os.lseek(self._lock.fd, 0, os.SEEK_SET)
+        self._hash, self.offset = _sha256(), 0
+
+    def write(self, data: bytes) -> None:
+        """Append bytes. Raises IntegrityError when there are more than the descriptor says."""
+        if self.offset + len(data) > self.size:
+            raise IntegrityError(f"blob {self.digest} is longer than {self.size} bytes")
+        self._hash.update(data)
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[os.write(self._lock.fd, view) :]
+        except OSError as error:
+            raise PypodError(
+                f"cannot write blob {self.digest[:19]}: {error.strerror}"
+                f" ({self.size - self.offset} more bytes are needed)",
+            ) from None
+        self.offset += len(data)
+
+    def commit(self, *, durable: bool = True) -> None:
+        """Give the blob its name. Raises IntegrityError, and then nothing of it is left."""
+        found = "sha256:" + self._hash.hexdigest()
+        if self.offset != self.size and found != self.digest:
+            raise IntegrityError(
+                f"blob {self.digest} ended after {self.offset} of {self.size} bytes"
+            )
+        if found != self.digest:
+            self.abort()
+            raise IntegrityError(f"blob {self.digest} arrived as {found}: wrong digest")
+        if durable:
+            os.fsync(self._lock.fd)
+        os.chmod(self._partial, 0o644)
+        os.rename(self._partial, self.final)
+        if durable:
+            directory = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            os.fsync(directory)
+            os.close(directory)
+        self.done = True
+
+    def abort(self) -> None:
+        """Throw away what came so far."""
+        try:
+            os.unlink(self._partial)
+        except FileNotFoundError:
+            pass
+
+    def close(self) -> None:
+        """Release the blob; what came so far stays for the next attempt, nothing stays of nothing."""
+        if self._lock.fd >= 0:
+            if not self.done and self.offset == 0:
+                self.abort()
+            self._lock.close()
+            self._lock.fd = -1
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self.close()

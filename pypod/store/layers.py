@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Unpacked layers, by chain id: `layers/<map>/<chain id>` and, beside it, its passwd and group files."""
+
+from __future__ import annotations
+
+import os
+
+from pypod.errors import CorruptStore
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pypod.kernel.paths import Places
+    from pypod.spec.facts import HostFacts
+
+
+class Layers:
+    """The layers of one id map: those of `full` and `single` are never mixed."""
+
+    def __init__(self, places: Places, facts: HostFacts) -> None:
+        self.directory = f"{places.layers}/{facts.layer_map}"
+
+    def path(self, chain: str) -> str:
+        """Return the directory of a layer."""
+        return f"{self.directory}/{chain}"
+
+    def has(self, chain: str) -> bool:
+        """Say whether the layer is unpacked: a layer that has its name is whole."""
+        return os.path.isdir(self.path(chain))
+
+    def missing(self, chains: Iterable[str]) -> list[str]:
+        """Return those that are not unpacked, lowest first."""
+        return [chain for chain in chains if not self.has(chain)]
+
+    def passwd(self, chain: str) -> str:
+        """Return /etc/passwd as a container of this layer sees it, empty when there is none."""
+        return self._text(f"{chain}.passwd")
+
+    def group(self, chain: str) -> str:
+        """Return /etc/group as a container of this layer sees it, empty when there is none."""
+        return self._text(f"{chain}.group")
+
+    def _text(self, name: str) -> str:
+        try:
+            with open(self.path(name), "rb", buffering=0) as file:
+                return file.read().decode("utf-8", "surrogateescape")
+        except FileNotFoundError:
+            return ""
+        except OSError as error:
+            raise CorruptStore(f"{self.path(name)}: {error.strerror}") from None

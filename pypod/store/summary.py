@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""summary/<image id>.json: what `images` and `run` need of an image, in one small file.
+
+Derived from manifest and configuration, and made again from them when it is missing or damaged.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pypod.errors import CorruptStore
+from pypod.kernel import fastjson
+from pypod.oci import digest as oci_digest
+from pypod.oci import manifest as oci_manifest
+from pypod.oci.image import ImageRecord, record
+from pypod.store import blobs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pypod.kernel.paths import Places
+
+
+def path(places: Places, image_id: str) -> str:
+    """Return the file of an image's summary."""
+    return f"{places.summaries}/{oci_digest.hex_of(image_id)}.json"
+
+
+def write(places: Places, image: ImageRecord) -> None:
+    """Write the summary of an image, atomically and durably."""
+    final = path(places, image.id)
+    staged = f"{final}.{os.getpid()}.new"
+    with open(staged, "wb", buffering=0) as file:
+        file.write(fastjson.dumps(image.to_summary()).encode())
+        os.fsync(file.fileno())
+    os.rename(staged, final)
+
+
+def read(places: Places, image_id: str, manifest: str = "") -> ImageRecord:
+    """Return an image; `manifest` is where to make the summary from when it is lost.
+
+    Raises CorruptStore.
+    """
+    try:
+        with open(path(places, image_id), "rb", buffering=0) as file:
+            return ImageRecord.from_summary(fastjson.loads(file.read()))
+    except FileNotFoundError:
+        pass
+    except (fastjson.BadJson, KeyError, TypeError, ValueError):
+        pass
+    if not manifest:
+        raise CorruptStore(f"image {image_id[7:19]}: its summary is missing")
+    found = oci_manifest.parse(fastjson.loads(blobs.read(places, manifest)), "")
+    if not isinstance(found, oci_manifest.Manifest):
+        raise CorruptStore(f"image {image_id[7:19]}: {manifest} is not its manifest")
+    config = fastjson.loads(blobs.read(places, found.config.digest))
+    image = record(found, manifest, config, blobs.sha256_hex)
+    write(places, image)
+    return image
+
+
+def remove(places: Places, image_id: str) -> None:
+    """Delete a summary; a missing one is fine."""
+    try:
+        os.unlink(path(places, image_id))
+    except FileNotFoundError:
+        pass
