@@ -97,7 +97,7 @@ void attach_window(struct monitor *m)
         ioctl(m->out[0].source.fd, TIOCSWINSZ, &size);
 }
 
-enum sent client_send(struct monitor *m, struct client *client, const void *data, size_t size)
+enum sent client_send(struct client *client, const void *data, size_t size)
 {
     ssize_t sent = send(client->source.fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
 
@@ -110,7 +110,10 @@ enum sent client_send(struct monitor *m, struct client *client, const void *data
             client->stuck_since = now_ms();
         return SEND_LATER;
     }
-    client_drop(m, client, false);
+    /* Gone. Dropped when its last frames are read: `d` may be among them, and then stdin stays open. */
+    client->deaf = true;
+    client->output = client->behind = false;
+    client->stuck_since = 0;
     return SEND_LOST;
 }
 
@@ -143,7 +146,7 @@ void client_drop(struct monitor *m, struct client *client, bool detached)
 static void frame_hello(struct monitor *m, struct client *client, unsigned char flags)
 {
     client->known = true;
-    client->output = flags & HELLO_OUTPUT;
+    client->output = flags & HELLO_OUTPUT && !client->deaf;
     client->sends_stdin = flags & HELLO_STDIN;
     client_update(m, client); /* `p` comes before any output */
 }
@@ -230,25 +233,25 @@ static bool end_is_due(const struct monitor *m, const struct client *client)
     return !m->frame_size && m->out[0].source.fd < 0 && m->out[1].source.fd < 0;
 }
 
-static enum sent send_end(struct monitor *m, struct client *client)
+static enum sent send_end(const struct monitor *m, struct client *client)
 {
     char end[1 + 2 * sizeof(int32_t)] = {'x'}, refusal[1 + sizeof m->error] = {'r'};
     int32_t numbers[2] = {m->code, m->signal};
 
     if (m->failed) {
         memcpy(refusal + 1, &m->error, sizeof m->error);
-        return client_send(m, client, refusal, sizeof refusal);
+        return client_send(client, refusal, sizeof refusal);
     }
     memcpy(end + 1, numbers, sizeof numbers);
-    return client_send(m, client, end, sizeof end);
+    return client_send(client, end, sizeof end);
 }
 
-static enum sent send_number(struct monitor *m, struct client *client, char type, int32_t number)
+static enum sent send_number(struct client *client, char type, int32_t number)
 {
     char frame[1 + sizeof number] = {type};
 
     memcpy(frame + 1, &number, sizeof number);
-    return client_send(m, client, frame, sizeof frame);
+    return client_send(client, frame, sizeof frame);
 }
 
 static bool start_is_due(const struct monitor *m, const struct client *client)
@@ -258,17 +261,19 @@ static bool start_is_due(const struct monitor *m, const struct client *client)
 
 void client_update(struct monitor *m, struct client *client)
 {
+    if (client->deaf)
+        return;
     if (start_is_due(m, client)) {
-        if (send_number(m, client, 'p', m->pid) != SEND_DONE)
+        if (send_number(client, 'p', m->pid) != SEND_DONE)
             return;
         client->told_start = true;
     }
     if (client->behind)
         stream_retry(m, client);
-    if (client->source.fd < 0 || client->behind)
+    if (client->deaf || client->behind)
         return;
     if (client->credit >= CREDIT_STEP) {
-        if (send_number(m, client, 'c', (int32_t)client->credit) != SEND_DONE)
+        if (send_number(client, 'c', (int32_t)client->credit) != SEND_DONE)
             return;
         client->credit = 0;
     }
@@ -280,6 +285,8 @@ uint32_t client_events(struct monitor *m, const struct client *client)
 {
     uint32_t events = stream_space(m) ? EPOLLIN : 0;
 
+    if (client->deaf)
+        return events;
     if (client->behind || start_is_due(m, client) || client->credit >= CREDIT_STEP ||
         end_is_due(m, client))
         events |= EPOLLOUT;
@@ -289,7 +296,7 @@ uint32_t client_events(struct monitor *m, const struct client *client)
 bool clients_gone(const struct monitor *m)
 {
     for (int i = 0; i < CLIENTS_MAX; i++)
-        if (m->clients[i].source.fd >= 0)
+        if (m->clients[i].source.fd >= 0 && !m->clients[i].deaf)
             return false;
     return true;
 }

@@ -53,6 +53,7 @@ struct client {
     bool sends_stdin;    /* feeds the container */
     bool told_start;     /* it has the pid */
     bool behind;         /* the pending output frame has not gone to it yet */
+    bool deaf;           /* it closed its end; what it sent before is still to be read */
     int64_t stuck_since; /* monotonic ms of the first refused send; 0 = not stuck */
     uint32_t credit;     /* stdin frames taken and not yet acknowledged */
 };
@@ -153,7 +154,7 @@ bool attach_accept(struct monitor *m); /* false: nobody was waiting */
 void attach_close(struct monitor *m);
 void attach_window(struct monitor *m); /* give the pty the size that a client told */
 void client_adopt(struct client *client, int fd);
-enum sent client_send(struct monitor *m, struct client *client, const void *data, size_t size);
+enum sent client_send(struct client *client, const void *data, size_t size);
 void client_receive(struct monitor *m, struct client *client);
 void client_drop(struct monitor *m, struct client *client, bool detached);
 void client_update(struct monitor *m, struct client *client); /* send what it should know by now */

@@ -59,7 +59,7 @@ void stream_tidy(struct monitor *m)
 
 static void send_pending(struct monitor *m, struct client *client)
 {
-    client->behind = client_send(m, client, m->frame, m->frame_size) == SEND_LATER;
+    client->behind = client_send(client, m->frame, m->frame_size) == SEND_LATER;
 }
 
 void stream_settle(struct monitor *m)

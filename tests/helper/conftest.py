@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from monitored import Session
+
+sys.path.insert(0, str(Path(__file__).parent))  # importlib mode does not
+
+from monitored import Session  # noqa: E402
 
 
 @pytest.fixture
