@@ -6,12 +6,12 @@ from __future__ import annotations
 import sys
 
 from pypod.cli.lifecycle import latest, report
-from pypod.engine import image_inspect
+from pypod.engine import image_inspect as engine_images
 from pypod.engine import inspect as engine_inspect
 from pypod.errors import NoSuchObject, PypodError, UsageError
 from pypod.kernel import fastjson
+from pypod.output import listing
 from pypod.store import objects
-from pypod.text import template
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def show(args: Args, names: list[str], kind: str) -> int:
             )
     if args.format and args.format != "json":
         for document in documents:
-            sys.stdout.write(template.render(args.format, document) + "\n")
+            sys.stdout.write(listing.render(args.format, document) + "\n")
     elif documents or not args.format:
         print(fastjson.pretty(documents, 5) if documents else "[]")
     for failure in failures:
@@ -76,4 +76,4 @@ def _one(args: Args, name: str, kind: str) -> dict[str, Any]:
         except NoSuchObject:
             if kind == "container":
                 raise
-    return image_inspect.inspect(args.places, name)
+    return engine_images.inspect(args.places, name)

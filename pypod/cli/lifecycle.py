@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 
 from pypod.engine import attach as engine_attach
-from pypod.engine import remove, start, stop
+from pypod.engine import remove, start, stop, watch
 from pypod.errors import LostMonitor, NoSuchContainer, PypodError, UsageError
 from pypod.kernel import log
 from pypod.kernel.facts import facts as host_facts
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pypod.cli.parse import Args
+    from pypod.runtime.attach import Channel
     from pypod.store.objects import Container
 
 
@@ -128,7 +129,7 @@ def start_(args: Args) -> int:
 
 def _pump(
     args: Args,
-    channel: engine_attach.Channel,
+    channel: Channel,
     create: dict[str, object],
     *,
     no_stdin: bool,
@@ -169,7 +170,7 @@ def _attach(args: Args, container: Container, *, no_stdin: bool) -> int:
         raise PypodError(f"{container.name} has lost its monitor: its streams are gone")
     create = container.create
     stdin = bool(create["interactive"]) and not no_stdin
-    channel = engine_attach.connect(args.places, container.id, stdin=stdin)
+    channel = watch.connect(args.places, container, stdin=stdin)
     code = _pump(args, channel, create, no_stdin=no_stdin, proxy=args.sig_proxy)
     return code or 0
 
@@ -223,7 +224,7 @@ def wait(args: Args) -> int:
                 report(container)
                 code = container.code
             continue
-        print(engine_attach.wait(container), flush=True)
+        print(watch.wait(container), flush=True)
     return code
 
 

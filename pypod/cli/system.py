@@ -10,7 +10,7 @@ from pypod import __version__
 from pypod.engine import images, ps
 from pypod.kernel import fastjson, procfs
 from pypod.kernel.facts import facts as host_facts
-from pypod.text import template
+from pypod.output import listing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ def version(args: Args) -> int:
         }
     }
     if args.format:
-        return _formatted(args.format, document)
+        listing.show_document(args.format, document)
+        return 0
     client = document["Client"]
     print("Client:       pypod (no daemon, no server)")
     print(f"Version:      {client['Version']}")
@@ -47,16 +48,9 @@ def info(args: Args) -> int:
     facts = host_facts()
     document = _document(args, facts)
     if args.format:
-        return _formatted(args.format, document)
+        listing.show_document(args.format, document)
+        return 0
     print(_yaml(document), end="")
-    return 0
-
-
-def _formatted(text: str, document: dict[str, Any]) -> int:
-    if text == "json":
-        print(fastjson.pretty(document, 2))
-    else:
-        print(template.render(text, document))
     return 0
 
 

@@ -53,15 +53,17 @@ def stop(container: Container, signal: int, seconds: float) -> bool:
     return True
 
 
-def settle(container: Container, status: Status) -> None:
+def settle(container: Container, status: Status, seconds: float | None = 10.0) -> None:
     """Wait until the dead container's exit is on record, or its monitor is known to be lost.
+
+    `seconds` is the patience for the process to die, None for ever.
 
     Raises PypodError when the process does not die: one in uninterruptible sleep.
     """
     pids = status.pids
     if pids is None:
         return
-    if not _gone(status, 10.0):
+    if not _gone(status, seconds):
         raise PypodError(
             f"container {container.id[:12]} (pid {pids.pid}) did not die within 10 seconds",
             hint="it may hang in the kernel; look at /proc/PID/stack",
@@ -100,7 +102,7 @@ def _signal(status: Status, signal: int) -> bool:
     return True
 
 
-def _gone(status: Status, seconds: float) -> bool:
+def _gone(status: Status, seconds: float | None) -> bool:
     """Wait until the container's process is dead (a zombie counts)."""
     pids = status.pids
     if pids is None:
@@ -114,8 +116,8 @@ def _gone(status: Status, seconds: float) -> bool:
         os.close(fd)
 
 
-def _readable(fd: int, seconds: float) -> bool:
+def _readable(fd: int, seconds: float | None) -> bool:
     """Wait for a pidfd: readable when the process has ended (pidfd_open(2))."""
     poll = select.poll()
     poll.register(fd, select.POLLIN)
-    return bool(poll.poll(max(0, int(seconds * 1000))))
+    return bool(poll.poll(None if seconds is None else max(0, int(seconds * 1000))))

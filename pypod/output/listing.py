@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lists of objects as --format asks for them: columns, json, a template, a table of a template."""
+
+from __future__ import annotations
+
+import sys
+
+from pypod.errors import PypodError
+from pypod.kernel import fastjson
+from pypod.output import columns
+from pypod.text import template
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+
+def render(text: str, value: Any) -> str:
+    """Return a template's text. Raises PypodError for a wrong template."""
+    try:
+        return template.render(text, value)
+    except template.TemplateError as error:
+        raise PypodError(f"template: {error}", hint="Go templates: {{.Field}}, {{json .}}") from None
+
+
+def show_document(text: str, document: Any) -> None:
+    """Print one document through --format."""
+    if text == "json":
+        print(fastjson.pretty(document))
+    else:
+        print(render(text, document))
+
+
+def show(
+    rows: Sequence[dict[str, Any]],
+    text: str,
+    json_rows: Sequence[dict[str, Any]],
+    *,
+    heading: bool = True,
+) -> None:
+    """Print rows through --format; a `table` template gets headings made of its fields."""
+    if text in ("json", "{{json .}}"):
+        if text == "json":
+            print(fastjson.pretty(list(json_rows)) if json_rows else "[]")
+        else:
+            sys.stdout.write("".join(fastjson.dumps(row) + "\n" for row in json_rows))
+        return
+    if not text.startswith("table"):
+        for row in rows:
+            print(render(text, row))
+        return
+    cells = text.removeprefix("table").strip()
+    lines = [_headings(cells)] if heading else []
+    lines += [render(cells, row) for row in rows]
+    columns.print_table([line.split("\t") for line in lines])
+
+
+def _headings(text: str) -> str:
+    """Return the heading of a template: each field's name in capitals."""
+    out, rest = "", template.expand_escapes(text)
+    while "{{" in rest:
+        before, _, after = rest.partition("{{")
+        inside, _, rest = after.partition("}}")
+        name = "".join(char for char in inside.split(".")[-1] if char.isalpha())
+        out += before + (_KNOWN.get(name) or _split(name))
+    return out + rest
+
+
+_KNOWN = {"ID": "CONTAINER ID", "RunningFor": "CREATED", "CreatedSince": "CREATED"}
+
+
+def _split(name: str) -> str:
+    out = ""
+    for at, char in enumerate(name):
+        if char.isupper() and at and not name[at - 1].isupper():
+            out += " "
+        out += char.upper()
+    return out
