@@ -214,6 +214,8 @@ void client_receive(struct monitor *m, struct client *client)
 
         if (got < 0 && (errno == EAGAIN || errno == EINTR))
             return;
+        if (got < 0 && errno == ECONNRESET)
+            continue; /* it left without reading all of ours; said once, then come its last frames */
         if (got <= 0) {
             client_drop(m, client, false);
             return;
