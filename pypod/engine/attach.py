@@ -7,10 +7,9 @@ One loop over one poll: everything the loop does is a read and a write of up to 
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import os
 import select
-
-import _signal
 
 from pypod.errors import PypodError
 from pypod.kernel.procfs import open_process
@@ -113,7 +112,7 @@ class KeyFilter:
 
 
 class _Signals:
-    """Signals of the client while it is attached. Handlers act at once, also during a blocked write.
+    """Signals of the attached client. Handlers act at once, also during a blocked write.
 
     No self-pipe: a handler sends its own packet, and `poll` is resumed after it (PEP 475).
     """
@@ -169,7 +168,10 @@ class _Signals:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         for number, previous in self._previous.items():
             _signal.signal(number, previous if previous is not None else _signal.SIG_DFL)
@@ -188,9 +190,9 @@ def pump(
     """Carry bytes between our descriptors and the container until it ends or the user detaches.
 
     `tty` says that the container has a terminal: ours, if `stdin_fd` is one, is raw meanwhile, and
-    detach keys count (only then: a binary stream may contain them). A descriptor that is None is not
-    read, or what belongs there is thrown away. Raises BrokenPipeError when our reader is gone, OSError
-    for other failed writes, PypodError for bad keys.
+    detach keys count (only then: a binary stream may contain them). A descriptor that is None is
+    not read, or what belongs there is thrown away. Raises BrokenPipeError when our reader is gone,
+    OSError for other failed writes, PypodError for bad keys.
     """
     keys = KeyFilter(parse_keys(detach_keys)) if tty else None
     terminal = stdin_fd if stdin_fd is not None else stdout_fd
@@ -311,8 +313,8 @@ def wait(
 ) -> int | None:
     """Wait for a container's end and return its exit code; None when nobody knows it.
 
-    `channel` is an observer's connection, or None where there is no socket; `monitor` is the pid and
-    start time of the monitor; `read_exit` returns the recorded code of this run once it is there.
+    `channel` is an observer's connection, or None where there is no socket; `monitor` is the pid
+    and start time of the monitor; `read_exit` returns the recorded code of this run once it is there.
     """
     while channel is not None:
         received = channel.receive()

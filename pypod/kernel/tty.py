@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import os
-
-import _signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,8 +61,8 @@ class Raw:
             return
         import termios
 
-        # A background process that sets a terminal is stopped by SIGTTOU; it must not be now, it may
-        # be about to end. EIO and the like: the terminal is gone, there is nothing to put back.
+        # A background process that sets a terminal is stopped by SIGTTOU; it must not be now, it
+        # may be about to end. EIO and the like: the terminal is gone, nothing can be put back.
         previous = _signal.signal(_signal.SIGTTOU, _signal.SIG_IGN)
         try:
             termios.tcsetattr(self.fd, termios.TCSADRAIN, attributes)
@@ -77,6 +76,9 @@ class Raw:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.restore()

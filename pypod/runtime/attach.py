@@ -137,9 +137,11 @@ def connect(run_dir: int | str, name: str, flags: int, container: str | None = N
     """
     noun = container or name
     try:
-        directory = os.open(run_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) if isinstance(
-            run_dir, str
-        ) else os.dup(run_dir)
+        directory = (
+            os.open(run_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            if isinstance(run_dir, str)
+            else os.dup(run_dir)
+        )
     except OSError as error:
         raise _unreachable(noun, error) from None
     socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET | _socket.SOCK_CLOEXEC)

@@ -41,11 +41,11 @@ def spawn(
 ) -> Channel:
     """Start a monitor and return the channel to it; ask its `started` how the start went.
 
-    `runtime_fds` maps the numbers that the runtime sees (6 and up) to descriptors of ours, which stay
-    open here. `record_fd` is the container's record directory (None: an exec session, nothing is
-    recorded), `sockets_fd` the run root. `exit_words` is the command to start at the end unless the
-    file `claim` in the record is locked. `window` is (rows, columns) of the new terminal. `environ` is
-    the environment of the monitor, the runtime and the exit command (none: only a PATH).
+    `runtime_fds` maps the numbers that the runtime sees (6 and up) to descriptors of ours, which
+    stay open here. `record_fd` is the container's record directory (None: an exec session, nothing
+    is recorded), `sockets_fd` the run root. `exit_words` is the command to start at the end unless
+    the file `claim` in the record is locked. `window` is (rows, columns) of the new terminal.
+    `environ` is that of the monitor, the runtime and the exit command (none: only a PATH).
     Raises PypodError.
     """
     argv = [helper_path("pypod-monitor")]
@@ -99,8 +99,8 @@ def _spawn(argv: list[str], targets: Mapping[int, int], environ: dict[str, str])
     """Place each descriptor at its number and start the program from its installed path.
 
     The monitor never enters a namespace of the container, so the container cannot reach its
-    /proc/PID/exe (CVE-2019-5736) and the sealed copy that pypod-init needs is saved. With --pid=host
-    the container would see the monitor: that issue must start it from a memfd.
+    /proc/PID/exe (CVE-2019-5736) and the sealed copy that pypod-init needs is saved. With
+    --pid=host the container would see the monitor: that issue must start it from a memfd.
     """
     safe = max(_SAFE, max(targets) + 1)
     moved: list[int] = []

@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # importlib mode does not
 
-from monitored import Session  # noqa: E402
+from monitored import Session
 
 
 @pytest.fixture

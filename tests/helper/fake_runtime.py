@@ -1,14 +1,14 @@
 #!/usr/bin/python3 -IS
 # SPDX-License-Identifier: Apache-2.0
-"""A runtime for tests of pypod-monitor: speaks the status records of libexec/proto.h, isolates nothing.
+"""A runtime for tests of pypod-monitor: speaks proto.h's status records, isolates nothing.
 
-    fake_runtime.py run WORD...               become the container: pid record, release, exec
-    fake_runtime.py tty WORD...               the same on a pty whose master goes to the monitor
-    fake_runtime.py error STAGE ERRNO TEXT    report a failed start
-    fake_runtime.py late-error STAGE ERRNO TEXT   the same after the pid record
-    fake_runtime.py exit CODE                 end without a word
-    fake_runtime.py garbage                   send something else
-    fake_runtime.py stranger                  name a process that is not the monitor's child
+fake_runtime.py run WORD...               become the container: pid record, release, exec
+fake_runtime.py tty WORD...               the same on a pty whose master goes to the monitor
+fake_runtime.py error STAGE ERRNO TEXT    report a failed start
+fake_runtime.py late-error STAGE ERRNO TEXT   the same after the pid record
+fake_runtime.py exit CODE                 end without a word
+fake_runtime.py garbage                   send something else
+fake_runtime.py stranger                  name a process that is not the monitor's child
 """
 
 import _socket

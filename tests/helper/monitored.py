@@ -62,7 +62,8 @@ class Session:
             "attach_name": "socket",
             "run": 1,
         }
-        channel = monitor.spawn([*FAKE, mode, *words], **{**defaults, **options})  # type: ignore[arg-type]
+        chosen = {**defaults, **options}
+        channel = monitor.spawn([*FAKE, mode, *words], **chosen)  # type: ignore[arg-type]
         assert channel.pid is not None
         self.children.append(channel.pid)
         self.channels.append(channel)
@@ -109,9 +110,7 @@ class Session:
 
     def logged(self, stream: str) -> bytes:
         """Return the bytes that the log has of one stream."""
-        return b"".join(
-            text + b"\n" * whole for name, whole, text in self.log() if name == stream
-        )
+        return b"".join(text + b"\n" * whole for name, whole, text in self.log() if name == stream)
 
     def close(self) -> None:
         for channel in self.channels:

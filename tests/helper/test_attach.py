@@ -85,7 +85,9 @@ def test_without_stdin_the_container_reads_nothing(session: Session) -> None:
 
 
 def test_a_signal_overtakes_stdin_that_nobody_reads(session: Session) -> None:
-    channel = session.shell("trap 'exit 5' INT; echo ready; while :; do sleep 0.05; done", stdin_once=True)
+    channel = session.shell(
+        "trap 'exit 5' INT; echo ready; while :; do sleep 0.05; done", stdin_once=True
+    )
     assert expect(channel, attach.STDOUT) == b"ready\n"
     for _ in range(attach.STDIN_WINDOW):
         channel.send_stdin(bytes(attach.FRAME_MAX))
@@ -297,7 +299,9 @@ def test_the_last_output_of_a_terminal_is_not_lost(session: Session) -> None:
         assert session.ended()
 
 
-def test_a_payload_that_closes_its_terminal_does_not_make_the_monitor_spin(session: Session) -> None:
+def test_a_payload_that_closes_its_terminal_does_not_make_the_monitor_spin(
+    session: Session,
+) -> None:
     script = "exec >/dev/null 2>&1 </dev/null; sleep 60"
     channel = session.start("/bin/sh", "-c", script, mode="tty", tty=True)
     time.sleep(0.2)

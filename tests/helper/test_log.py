@@ -23,7 +23,8 @@ AWKWARD = r"""
 import os, random, sys
 random.seed(SEED)
 for number in range(400):
-    size = random.choice((0, 1, 10, 100, 5000, 70000)) if number % 40 == 0 else random.randrange(200)
+    sizes = (0, 1, 10, 100, 5000, 70000) if number % 40 == 0 else range(200)
+    size = random.choice(sizes)
     text = random.randbytes(size).replace(b"\n", b"\0")
     os.write(random.choice((1, 2)), text + random.choice((b"\n", b"\n", b"\n\n", b"")))
 """

@@ -336,7 +336,7 @@ def test_an_idle_monitor_is_small(session: Session) -> None:
 
 
 def test_an_idle_monitor_does_not_run(session: Session) -> None:
-    """No spinning: not with a payload that closed its output, not with clients that came and went."""
+    """No spinning: neither with closed output nor with clients that came and went."""
     channel = session.shell("exec >&- 2>&- <&-; sleep 60", stdin_once=True)
     session.attach(attach.OBSERVE).close()
     channel.close()

@@ -62,7 +62,11 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 def carry(pair: Pair, **options: object) -> Outcome:
     chosen: dict[str, object] = {
-        "stdin_fd": None, "stdout_fd": None, "stderr_fd": None, "sig_proxy": False, **options
+        "stdin_fd": None,
+        "stdout_fd": None,
+        "stderr_fd": None,
+        "sig_proxy": False,
+        **options,
     }
     return pump(pair.channel, **chosen)  # type: ignore[arg-type]
 
@@ -83,7 +87,9 @@ def test_detach_keys_are_read_as_podman_reads_them(text: str, expected: bytes) -
     assert parse_keys(text) == expected
 
 
-@pytest.mark.parametrize("text", ["ctrl-", "ctrl-1", "ab", "ctrl-pp", "a,,b", "ctrl-p,", "ctrl-{", "ä"])
+@pytest.mark.parametrize(
+    "text", ["ctrl-", "ctrl-1", "ab", "ctrl-pp", "a,,b", "ctrl-p,", "ctrl-{", "ä"]
+)
 def test_wrong_detach_keys_are_one_clear_error(text: str) -> None:
     with pytest.raises(PypodError, match="invalid detach keys"):
         parse_keys(text)
@@ -101,7 +107,9 @@ def test_wrong_detach_keys_are_one_clear_error(text: str) -> None:
         pytest.param(b"", [b"\x10\x11"], b"\x10\x11", False, id="disabled"),
     ],
 )
-def test_detach_keys_are_found(keys: bytes, typed: list[bytes], passed: bytes, detached: bool) -> None:
+def test_detach_keys_are_found(
+    keys: bytes, typed: list[bytes], passed: bytes, detached: bool
+) -> None:
     watched = KeyFilter(keys)
     results = [watched.feed(data) for data in typed]
     assert b"".join(data for data, _ in results) == passed
@@ -333,8 +341,11 @@ class Terminal:
         theirs.set_inheritable(True)
         self.process = subprocess.Popen(
             [sys.executable, "-c", CLIENT, str(theirs.fileno())],
-            stdin=self.slave, stdout=self.slave, stderr=self.slave,
-            pass_fds=[theirs.fileno()], start_new_session=True,
+            stdin=self.slave,
+            stdout=self.slave,
+            stderr=self.slave,
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
             env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
         )
         theirs.close()
@@ -412,7 +423,9 @@ def test_a_stopped_client_gives_the_terminal_back_and_takes_it_again(terminal: T
     os.kill(terminal.process.pid, signal.SIGTSTP)
     terminal.wait_raw(False)
     end = time.monotonic() + 10
-    while Path(f"/proc/{terminal.process.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+    while (
+        Path(f"/proc/{terminal.process.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T"
+    ):
         assert time.monotonic() < end
         time.sleep(0.005)
     os.kill(terminal.process.pid, signal.SIGCONT)

@@ -58,10 +58,14 @@ def test_the_command_line_says_everything(reporter: Path) -> None:
 
 def test_without_a_record_it_says_so(reporter: Path) -> None:
     started(runtime_fds={})
-    assert (reporter / "words").read_text().split() == "--no-record -- /proc/self/fd/6 --plan 7".split()
+    assert (
+        reporter / "words"
+    ).read_text().split() == "--no-record -- /proc/self/fd/6 --plan 7".split()
 
 
-def test_the_environment_is_clean_unless_given(reporter: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_is_clean_unless_given(
+    reporter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SECRET", "1")
     started(runtime_fds={})
     assert "SECRET" not in (reporter / "environ").read_text()
@@ -75,7 +79,9 @@ def test_descriptors_are_at_their_numbers(reporter: Path) -> None:
             runtime_fds={6: zero.fileno(), 70: script.fileno()},
             record_fd=script.fileno(),
         )
-    listed = dict(line.split(" -> ") for line in (reporter / "fds").read_text().splitlines() if "->" in line)
+    listed = dict(
+        line.split(" -> ") for line in (reporter / "fds").read_text().splitlines() if "->" in line
+    )
     assert listed["3"].startswith("socket:")
     assert listed["4"] == f"{reporter}/pypod-monitor"
     assert listed["6"] == "/dev/zero"

@@ -65,7 +65,9 @@ def test_tail_counts_an_unfinished_line(path: Path) -> None:
 
 
 def test_tail_of_a_large_log(path: Path) -> None:
-    path.write_bytes(b"".join(line(0, f"{number:06}" + "x" * (number % 300)) for number in range(9000)))
+    path.write_bytes(
+        b"".join(line(0, f"{number:06}" + "x" * (number % 300)) for number in range(9000))
+    )
     for count in (1, 100, 5000, 8999, 9000, 9001):
         found = texts(path, tail=count)
         assert [int(text[:6]) for text in found] == list(range(9000 - min(count, 9000), 9000))

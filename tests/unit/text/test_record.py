@@ -37,15 +37,17 @@ def test_unknown_fields_are_for_later_versions() -> None:
     assert parse_exit("run=1 code=0 signal=0 started=1 at=1.5 oom=1").at == 1_500_000_000
 
 
-@pytest.mark.parametrize("line", ["", "\n\n", "run=1", PIDS.replace("pid=6465", "pid=x"), "garbage"])
+@pytest.mark.parametrize(
+    "line", ["", "\n\n", "run=1", PIDS.replace("pid=6465", "pid=x"), "garbage"]
+)
 def test_a_damaged_pids_line_is_an_error(line: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError):
         parse_pids(line)
 
 
 @pytest.mark.parametrize("line", ["", "run=1 code=0", "run=1 code= signal=0 started=1 at=1.0"])
 def test_a_damaged_exit_line_is_an_error(line: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError):
         parse_exit(line)
 
 
@@ -68,8 +70,16 @@ def test_a_log_line_is_read(line: bytes, expected: tuple[str, bool, bytes]) -> N
 
 
 @pytest.mark.parametrize(
-    "line", [b"", b"x", STAMP, STAMP + b" stdout", STAMP + b" stdout F", STAMP + b" stdin F x",
-             STAMP + b" stdout Q x"]
+    "line",
+    [
+        b"",
+        b"x",
+        STAMP,
+        STAMP + b" stdout",
+        STAMP + b" stdout F",
+        STAMP + b" stdin F x",
+        STAMP + b" stdout Q x",
+    ],
 )
 def test_what_is_no_log_line_is_none(line: bytes) -> None:
     assert parse_log_line(line) is None
@@ -98,9 +108,17 @@ def test_a_timestamp_is_nanoseconds(stamp: bytes, expected: int) -> None:
 
 @pytest.mark.parametrize(
     "stamp",
-    [b"", b"2026", b"2026-11-24 12:00", b"2026-11-24T12:00:00", b"2026-11-24T12:00:00+0200", b"\xff" * 30,
-     b"2026-11-24T12:00:00.Z", b"20x6-11-24T12:00:00Z"],
+    [
+        b"",
+        b"2026",
+        b"2026-11-24 12:00",
+        b"2026-11-24T12:00:00",
+        b"2026-11-24T12:00:00+0200",
+        b"\xff" * 30,
+        b"2026-11-24T12:00:00.Z",
+        b"20x6-11-24T12:00:00Z",
+    ],
 )
 def test_a_damaged_timestamp_is_an_error(stamp: bytes) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError):
         parse_stamp(stamp)
