@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+# pypod: `make help` says what there is.
+
+PREFIX ?= /usr/local
+PYTHON := /usr/bin/python3
+ROOT := $(filter 0,$(shell id -u))
+# Where other users can read: the tests run as users that cannot enter root's home.
+STATE := $(if $(ROOT),/var/lib/pypod-test,$(CURDIR)/build)
+DEMO := $(if $(ROOT),/var/lib/pypod-demo,$(CURDIR)/build/demo)
+VENV := $(STATE)/venv
+
+BUILD_PACKAGES = gcc make libc6-dev musl-tools libseccomp-dev python3 python3-venv
+RUN_PACKAGES = uidmap libseccomp2
+TEST_PACKAGES = $(BUILD_PACKAGES) $(RUN_PACKAGES) binutils busybox-static docker-registry \
+	apache2-utils openssl skopeo strace runc
+BENCH_PACKAGES = podman catatonit slirp4netns
+
+help: ## print this
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
+
+demo: ## install what is missing, build, run the embedded image as an ordinary user
+	@tools/apt.sh $(BUILD_PACKAGES) $(RUN_PACKAGES)
+	@$(MAKE) --no-print-directory helpers
+	@$(PYTHON) tools/install.py $(DEMO)
+	@$(PYTHON) tools/demo.py $(DEMO)/bin/pypod
+
+helpers:
+	@$(MAKE) --no-print-directory -s -C libexec PYTHON=$(PYTHON)
+
+install: helpers ## install below PREFIX (default /usr/local): bin/pypod and lib/pypod
+	$(PYTHON) tools/install.py $(PREFIX)
+
+uninstall: ## remove what `make install PREFIX=` put there
+	$(PYTHON) tools/install.py --remove $(PREFIX)
+
+test-setup:
+	@tools/apt.sh $(TEST_PACKAGES)
+	@mkdir -p $(STATE)
+	@$(PYTHON) tools/install.py --test-venv $(VENV)
+
+test: test-setup ## everything but test-long and test-systemd: check, then three users
+	@$(MAKE) --no-print-directory check
+	@FUZZ_SECONDS=60 $(PYTHON) tests/run all
+
+test-long: test-setup ## tests that take many minutes
+	@$(PYTHON) tests/run all --long
+
+test-systemd: ## tests on a machine with systemd (none yet)
+	@echo "there are no tests for systemd yet"
+
+check: $(VENV)/pypod-dependencies helpers ## lint, types, unit tests, layers, start-up, helpers, short fuzz
+	@$(VENV)/bin/ruff check --quiet .
+	@$(VENV)/bin/mypy --cache-dir=build/mypy
+	@PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python -m pytest -q tests/unit
+
+$(VENV)/pypod-dependencies:
+	@$(MAKE) --no-print-directory test-setup
+
+bench: test-setup ## compare with podman: ratios and the table of stages
+	@tools/apt.sh $(BENCH_PACKAGES)
+	@$(PYTHON) tests/run bench
+
+clean: ## remove what was built; containers, images and installations stay
+	rm -rf build libexec/build pypod/_libexec .mypy_cache .ruff_cache .pytest_cache *.egg-info
+	find pypod tests tools -name __pycache__ -prune -exec rm -rf {} +
+
+.PHONY: help demo helpers install uninstall test-setup test test-long test-systemd check bench clean
