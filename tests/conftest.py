@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every test may ask for: the installed program, an image in its store, a registry.
+
+tests/run starts pytest as the user of the pass; the names of the passes are user, root and single.
+A test that only makes sense in some of them says so: `@pytest.mark.passes("user", "root")`.
+With PYPOD=podman the same tests drive podman; `@pytest.mark.own` leaves out what only pypod does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures import images
+from tests.fixtures.program import Program
+from tests.fixtures.registry import Registry
+
+PASS = os.environ.get("PYPOD_TEST_PASS", "")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is not meant for this pass or this program: that is no skip."""
+    other = os.path.basename(os.environ.get("PYPOD", "pypod")) != "pypod"
+    kept, left_out = [], []
+    for item in items:
+        marker = item.get_closest_marker("passes")
+        wrong_pass = marker is not None and PASS and PASS not in marker.args
+        wrong_program = other and item.get_closest_marker("own") is not None
+        (left_out if wrong_pass or wrong_program else kept).append(item)
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = kept
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell tests/run the counts."""
+    path = os.environ.get("PYPOD_TEST_COUNTS")
+    if path:
+        kinds = ("passed", "failed", "error", "skipped", "xfailed", "xpassed", "deselected")
+        stats = terminalreporter.stats
+        Path(path).write_text(json.dumps({kind: len(stats.get(kind, ())) for kind in kinds}))
+
+
+@pytest.fixture(scope="session")
+def test_pass() -> str:
+    """Return the name of the pass: user, root or single."""
+    return PASS
+
+
+@pytest.fixture(scope="session")
+def program() -> Program:
+    """Return the program for the whole session; most tests want `pypod`."""
+    return Program()
+
+
+@pytest.fixture
+def pypod(program: Program) -> Iterator[Program]:
+    """Return the installed program; what containers a test leaves are removed after it."""
+    yield program
+    program.remove_all()
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """Return Debian's docker-registry on 127.0.0.1, plain http, anonymous."""
+    running = Registry(tmp_path_factory.mktemp("registry"))
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="session")
+def image(program: Program, registry: Registry) -> str:
+    """Return the name of a busybox image that is in the store."""
+    name = registry.push(images.busybox(), "test/busybox")
+    program.pull(name)
+    return name
