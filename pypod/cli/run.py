@@ -147,7 +147,7 @@ def _wants(args: Args, stream: str) -> bool:
 def _write_pidfile(path: str, container: Container) -> None:
     pids = container.pids()
     try:
-        with open(path, "w", encoding="ascii") as file:
+        with open(path, "w", encoding="utf-8") as file:
             file.write(str(pids.pid if pids else 0))
     except OSError as error:
         log.warn(f"cannot write pid file {path}: {error.strerror}")

@@ -67,7 +67,7 @@ def facts() -> HostFacts:
 
 
 def _status() -> dict[str, str]:
-    with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+    with open("/proc/self/status", encoding="utf-8", errors="replace") as file:
         return {
             key: value.strip() for key, _, value in (line.partition(":") for line in file)
         }
@@ -111,7 +111,7 @@ def _single_reason(
 
 def _nofile_hard() -> int:
     """Return the hard limit on open files (proc_pid_limits(5)); `resource` is no builtin module."""
-    with open("/proc/self/limits", encoding="ascii") as file:
+    with open("/proc/self/limits", encoding="utf-8") as file:
         for line in file:
             if line.startswith(_RLIMIT_NOFILE):
                 word = line[len(_RLIMIT_NOFILE) :].split()[1]

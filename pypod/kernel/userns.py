@@ -45,7 +45,7 @@ def identity_map(path: str) -> tuple[Extent, ...]:
     of its own map, /proc/self/uid_map.
     """
     extents = []
-    with open(path, encoding="ascii") as file:
+    with open(path, encoding="utf-8") as file:
         for line in file:
             inside, _outside, count = (int(field) for field in line.split())
             extents.append((inside, inside, count))

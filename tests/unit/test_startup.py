@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The start-up law: these commands load a dozen C modules of Python and nothing else."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures.startup import modules_of
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+LIBRARIES = Path(pytest.__file__).parents[1]
+STORY = (
+    (0, "images"),
+    (0, "ps", "-a"),
+    (0, "create", "--name", "one", "--network", "none", "pypod/hello"),
+    (0, "start", "one"),
+    (0, "wait", "one"),
+    (0, "ps", "-a", "--format", "{{.Names}}"),
+    (0, "logs", "one"),
+    (0, "inspect", "one"),
+    (0, "stop", "-t", "1", "one"),
+    (0, "rm", "one"),
+    (0, "run", "--rm", "--network", "none", "pypod/hello"),
+    (0, "images", "-q"),
+)
+
+
+def test_common_commands_load_nothing_that_costs_time(tmp_path: Path) -> None:
+    env = {"PYPOD_ROOT": str(tmp_path / "store"), "PYPOD_RUNROOT": str(tmp_path / "run")}
+    report = tmp_path / "report"
+    if os.getuid() == 0:
+        tmp_path.chmod(0o755)
+    # The first run unpacks the embedded image, which is allowed to cost.
+    assert modules_of(CHECKOUT, report, ("run", "--rm", "pypod/hello"), env)[0] == 0
+    found = {}
+    for expected, *words in STORY:
+        code, foreign = modules_of(CHECKOUT, report, tuple(words), env)
+        if foreign or code != expected:
+            found[" ".join(words)] = (code, sorted(foreign))
+    assert not found
+
+
+@pytest.mark.parametrize("words", [("ps", "--no-such-option"), ("nonsense",), ("--help",)])
+def test_a_wrong_line_may_load_typer_but_never_a_network_library(
+    words: tuple[str, ...], tmp_path: Path
+) -> None:
+    env = {"PYPOD_ROOT": str(tmp_path / "store"), "PYPOD_RUNROOT": str(tmp_path / "run")}
+    _, foreign = modules_of(f"{CHECKOUT}:{LIBRARIES}", tmp_path / "report", words, env)
+    assert not {name.split(".")[0] for name in foreign} & {"requests", "pyroute2", "rich", "ssl"}
