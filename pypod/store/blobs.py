@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Blobs of the OCI layout: verified as they stream in, kept in part when they are cut off.
 
-Write order: partial file, digest and size checked, fsync, rename, fsync of the directory. A blob that
-has its name is whole.
+Write order: partial file, digest and size checked, fsync, rename, fsync of the directory. A blob
+that has its name is whole.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from pypod.oci import digest as oci_digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pypod.kernel.paths import Places
 
 try:
@@ -74,6 +76,14 @@ def put(places: Places, data: bytes) -> str:
     return digest
 
 
+def remove(places: Places, digest: str) -> None:
+    """Delete a blob that no image needs."""
+    try:
+        os.unlink(path(places, digest))
+    except FileNotFoundError:
+        pass
+
+
 class Writer:
     """One blob on its way in. A second writer of the same blob waits for the first.
 
@@ -89,9 +99,14 @@ class Writer:
         self._partial = f"{partials}/{oci_digest.hex_of(digest)}"
         self.offset = 0
         self.done = False
+        self._lock: Lock
+        self._held = False
         self._open()
 
     def _open(self) -> None:
+        if os.path.exists(self.final):
+            self.done = True
+            return
         while True:
             self._lock = Lock(self._partial, create=True)
             self._lock.take()
@@ -101,9 +116,12 @@ class Writer:
                 same = False
             if os.path.exists(self.final):
                 self.done = True
-                self.close()
+                if same:
+                    self.abort()  # the first writer has renamed its file, this one is new and empty
+                self._lock.close()
                 return
             if same:
+                self._held = True
                 break
             self._lock.close()  # the one we waited for renamed or removed it
         self._hash = _sha256()
@@ -113,9 +131,12 @@ class Writer:
         if self.offset > self.size:
             self.restart()
 
-    def kept(self) -> bytes:
-        """Return what a former attempt left, for a reader that needs the blob from its beginning."""
-        return os.pread(self._lock.fd, self.offset, 0)
+    def kept(self) -> Iterator[bytes]:
+        """Yield what a former attempt left, for a reader that needs the blob from its beginning."""
+        at = 0
+        while at < self.offset and (data := os.pread(self._lock.fd, 1 << 18, at)):
+            at += len(data)
+            yield data
 
     def restart(self) -> None:
         """Forget what is there: the server sends from the beginning."""
@@ -167,12 +188,12 @@ class Writer:
             pass
 
     def close(self) -> None:
-        """Release the blob; what came so far stays for the next attempt, nothing stays of nothing."""
-        if self._lock.fd >= 0:
+        """Release the blob; what came so far stays for the next attempt, of nothing nothing."""
+        if self._held:
             if not self.done and self.offset == 0:
                 self.abort()
             self._lock.close()
-            self._lock.fd = -1
+            self._held = False
 
     def __enter__(self) -> Writer:
         return self

@@ -1,0 +1,351 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pulling: a registry's image into the store, verified as it streams, its name last.
+
+Manifest and configuration stay in memory until the platform is chosen and everything fits: an image
+for another machine leaves no byte. Layers come side by side; each is hashed, kept as a blob and
+unpacked in one pass. What the network cut off is kept and asked for from there by the next pull;
+what is wrong leaves nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import closing
+
+from pypod.engine import images, unpack
+from pypod.errors import IntegrityError, PypodError, RegistryError
+from pypod.kernel import strictjson
+from pypod.oci import manifest as oci_manifest
+from pypod.oci.image import platform_of, record
+from pypod.registry.client import BodyCut
+from pypod.registry.repository import Repository
+from pypod.store import blobs, layout
+from pypod.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+    from typing import Protocol
+
+    from pypod.kernel.paths import Places
+    from pypod.oci.image import ImageRecord
+    from pypod.oci.manifest import Descriptor, Manifest, Platform
+    from pypod.oci.reference import Reference
+    from pypod.registry.auth import Credentials
+    from pypod.registry.repository import Patience
+    from pypod.spec.facts import HostFacts
+
+    class Progress(Protocol):
+        """Shows how far a pull is; called from several threads."""
+
+        def note(self, text: str) -> None:
+            """Show one line."""
+
+        def begin(self, blob: Descriptor, *, here: bool) -> None:
+            """A layer begins to come in, or is here already."""
+
+        def update(self, blob: Descriptor, done: int) -> None:
+            """So many bytes of a layer are there."""
+
+
+_WORKERS = 4
+_TRIES = 5
+_STEP = 1 << 20
+"""A connection that brought so many new bytes before it was cut does not count as a failed try."""
+_LEAVE_SECONDS = 0.7
+"""Ctrl-C ends within a second: threads that take longer are left to the end of the process."""
+_JOIN_SECONDS = 3.0
+
+
+class Options(Value):
+    """How to pull."""
+
+    platform: Platform
+    tls_verify: bool = True
+    credentials: Credentials | None = None
+    trusted_realms: tuple[str, ...] = ()
+    patience: Patience | None = None
+
+
+class _Silent:
+    def note(self, text: str) -> None:
+        pass
+
+    def begin(self, blob: Descriptor, *, here: bool) -> None:
+        pass
+
+    def update(self, blob: Descriptor, done: int) -> None:
+        pass
+
+
+def pull(
+    places: Places,
+    facts: HostFacts,
+    wanted: Reference,
+    options: Options,
+    progress: Progress | None = None,
+) -> ImageRecord:
+    """Pull an image and return it. Raises RegistryError, IntegrityError, PypodError.
+
+    The work is done in threads and the caller only waits, so that a signal is heard at once.
+    """
+    job = _Pull(places, facts, wanted, options, progress or _Silent())
+    done = threading.Event()
+    results: list[ImageRecord] = []
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            results.append(job.run())
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            done.set()
+
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        done.wait()
+    except BaseException:
+        job.repository.client.cancel()
+        done.wait(_LEAVE_SECONDS)
+        raise
+    if errors:
+        raise errors[0]
+    return results[0]
+
+
+class _Pull:
+    """One pull."""
+
+    def __init__(
+        self,
+        places: Places,
+        facts: HostFacts,
+        wanted: Reference,
+        options: Options,
+        progress: Progress,
+    ) -> None:
+        self.places, self.facts = places, facts
+        self.wanted, self.options, self.progress = wanted, options, progress
+        self.repository = Repository(
+            wanted.domain,
+            wanted.path,
+            credentials=options.credentials,
+            tls_verify=options.tls_verify,
+            trusted_realms=options.trusted_realms,
+            patience=options.patience,
+        )
+        self._fetched: set[str] = set()
+        self._spoiled = False
+        """The image is wrong or cannot be unpacked: what came of it is of no use."""
+
+    def run(self) -> ImageRecord:
+        try:
+            self.repository.connect()
+            body, content_type, parsed, index = self._resolve()
+            for layer in parsed.layers:
+                layer.compression  # noqa: B018 - raises for layers that cannot be unpacked
+            config = self._config(parsed.config)
+            image = record(
+                parsed,
+                blobs.digest_of(body),
+                strictjson.loads(config, "the image's configuration"),
+                blobs.sha256_hex,
+            )
+            _check_platform(image, self.options.platform)
+            self._layers(image)
+            self.progress.note(f"Copying config {image.id}")
+            self.progress.note("Writing manifest to image destination")
+            return images.add_image(
+                self.places,
+                body,
+                config,
+                [self.wanted.stored],
+                content_type=content_type,
+                index=index,
+            )
+        finally:
+            self.repository.close()
+
+    def _resolve(self) -> tuple[bytes, str, Manifest, bytes]:
+        """Return the manifest for the platform, its type, its value, and the index around it.
+
+        From the first answer on everything is asked for by digest: a tag that moves meanwhile
+        cannot mix two images.
+        """
+        wanted, digest, index = self.wanted.wanted, self.wanted.digest, b""
+        for _depth in range(oci_manifest.INDEX_DEPTH_MOST + 1):
+            body, content_type = self._manifest(wanted, digest)
+            parsed = oci_manifest.parse(strictjson.loads(body, "the manifest"), content_type)
+            if not isinstance(parsed, oci_manifest.Index):
+                return body, content_type, parsed, index
+            index = index or body
+            wanted = digest = oci_manifest.choose(parsed, self.options.platform).digest
+        raise RegistryError(
+            f"{self.wanted}: indexes within indexes, more than {oci_manifest.INDEX_DEPTH_MOST} deep"
+        )
+
+    def _manifest(self, wanted: str, digest: str) -> tuple[bytes, str]:
+        body, content_type, promised = self.repository.manifest(wanted)
+        found = blobs.digest_of(body)
+        for expected in (digest, promised if promised.startswith("sha256:") else ""):
+            if expected and found != expected:
+                raise IntegrityError(
+                    f"manifest {ascii(expected)[1:-1][:80]} arrived as {found}: wrong digest"
+                )
+        return body, content_type
+
+    def _config(self, descriptor: Descriptor) -> bytes:
+        """Return the configuration, verified, without keeping it: the platform is not known yet."""
+        if blobs.exists(self.places, descriptor.digest, descriptor.size):
+            return blobs.read(self.places, descriptor.digest)
+        for attempt in range(1, _TRIES + 1):
+            try:
+                with self.repository.blob(descriptor.digest, descriptor.size) as body:
+                    data = b"".join(body)
+                break
+            except BodyCut:
+                if attempt == _TRIES:
+                    raise
+                self.repository.wait(attempt)
+        if blobs.digest_of(data) != descriptor.digest:
+            raise IntegrityError(
+                f"blob {descriptor.digest} arrived as {blobs.digest_of(data)}: wrong digest"
+            )
+        return data
+
+    def _layers(self, image: ImageRecord) -> None:
+        """Fetch what is not here and unpack what is not unpacked. Raises PypodError."""
+        with unpack.Staging(self.places, self.facts) as staging:
+            missing = set(staging.layers.missing(image.chain_ids))
+            pending: dict[str, bytes] = {}
+
+            def one(number: int) -> None:
+                blob, chain = image.layers[number], image.chain_ids[number]
+                with closing(self._chunks(blob, unpacking=chain in missing)) as chunks:
+                    if chain not in missing:
+                        for _chunk in chunks:
+                            pass
+                        return
+                    layer = staging.layer(chain, image.diff_ids[number], blob.compression)
+                    pending[chain] = unpack.feed(layer, chunks)
+
+            try:
+                self._side_by_side(one, len(image.layers))
+                staging.finish(image, pending)
+            except PypodError as error:
+                if not isinstance(error, RegistryError):
+                    self._discard()
+                raise
+
+    def _side_by_side(self, act: Callable[[int], None], count: int) -> None:
+        """Run `act` for each layer, a few at once. The first error stops all and is raised."""
+        waiting = list(range(count))
+        errors: list[BaseException] = []
+        lock = threading.Lock()
+
+        def work() -> None:
+            while True:
+                with lock:
+                    if errors or not waiting:
+                        return
+                    number = waiting.pop(0)
+                try:
+                    act(number)
+                except BaseException as error:
+                    with lock:
+                        errors.append(error)
+                    self._spoiled |= not isinstance(error, RegistryError)
+                    self.repository.client.cancel()
+
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(min(_WORKERS, count))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+            # Only a thread that waits for the first byte of an answer cannot be woken.
+            while thread.is_alive() and not errors:
+                thread.join()
+            thread.join(_JOIN_SECONDS)
+        if errors:
+            raise errors[0]
+
+    def _chunks(self, blob: Descriptor, *, unpacking: bool) -> Generator[bytes, None, None]:
+        """Yield a layer's bytes from the store, or as they come in and are kept there."""
+        with blobs.Writer(self.places, blob.digest, blob.size) as writer:
+            self.progress.begin(blob, here=writer.done)
+            if writer.done:
+                if unpacking:
+                    yield from _stored(self.places, blob)
+                return
+            try:
+                yield from self._fetch(writer, blob, unpacking)
+            except RegistryError:
+                if self._spoiled:
+                    writer.abort()
+                raise
+            except BaseException:
+                # GeneratorExit among them: the reader of these bytes could not unpack them.
+                writer.abort()
+                raise
+            self._fetched.add(blob.digest)
+
+    def _fetch(self, writer: blobs.Writer, blob: Descriptor, unpacking: bool) -> Iterator[bytes]:
+        """Yield a blob as it comes in; where it is cut off, ask for the rest.
+
+        What has been yielded cannot be taken back: of a body that begins anew the known part
+        is left out, and if it differs this time then digest or diff_id will not fit.
+        """
+        given = best = 0
+        if unpacking:
+            for chunk in writer.kept():
+                given += len(chunk)
+                yield chunk
+        tries = 1
+        while writer.offset < blob.size:
+            try:
+                with self.repository.blob(blob.digest, blob.size, writer.offset) as body:
+                    if body.offset != writer.offset:
+                        writer.restart()
+                    for chunk in body:
+                        at = writer.offset
+                        writer.write(chunk)
+                        self.progress.update(blob, writer.offset)
+                        fresh = chunk[max(0, given - at) :]
+                        given = max(given, writer.offset)
+                        if fresh:
+                            yield fresh
+            except BodyCut:
+                tries = 1 if writer.offset >= best + _STEP else tries + 1
+                best = max(best, writer.offset)
+                if tries > _TRIES:
+                    raise
+                self.repository.wait(tries - 1 or 1)
+        writer.commit()
+
+    def _discard(self) -> None:
+        """Delete the blobs that this pull brought and no image has."""
+        if not self._fetched:
+            return
+        needed: set[str] = set()
+        for image, entries in images.list_images(self.places):
+            needed.update(layer.digest for layer in image.layers)
+            for entry in entries:
+                needed |= layout.digests(entry)
+        for digest in self._fetched - needed:
+            blobs.remove(self.places, digest)
+
+
+def _check_platform(image: ImageRecord, wanted: Platform) -> None:
+    there = platform_of(image)
+    if not oci_manifest.runs_on(there, wanted):
+        raise RegistryError(
+            f"no image for platform {wanted}; there is {ascii(str(there))[1:-1][:100]}",
+            hint="--platform OS/ARCH chooses another; running it needs an emulator",
+        )
+
+
+def _stored(places: Places, blob: Descriptor) -> Iterator[bytes]:
+    with open(blobs.path(places, blob.digest), "rb", buffering=0) as file:
+        while chunk := file.read(1 << 18):
+            yield chunk
