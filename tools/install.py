@@ -2,9 +2,9 @@
 """Install this checkout below a prefix: install.py PREFIX, or install.py --remove PREFIX.
 
 PREFIX/lib/pypod is a venv of /usr/bin/python3 with the dependencies and the package in it,
-PREFIX/bin/pypod the launcher. Every user can read all of it, whatever the umask. A second call copies
-only what changed. pip does not install the package itself: its wheel would need setuptools from
-the network at each change, and its .pyc files are checked against the source at each start.
+PREFIX/bin/pypod the launcher. Every user can read all of it, whatever the umask. A second call
+copies only what changed. pip does not install the package itself: its wheel would need setuptools
+from the network at each change, and its .pyc files are checked against the source at each start.
 """
 
 from __future__ import annotations
