@@ -12,7 +12,7 @@ VENV := $(STATE)/venv
 BUILD_PACKAGES = gcc make libc6-dev musl-tools libseccomp-dev python3 python3-venv
 RUN_PACKAGES = uidmap libseccomp2
 TEST_PACKAGES = $(BUILD_PACKAGES) $(RUN_PACKAGES) binutils busybox-static docker-registry \
-	apache2-utils openssl skopeo strace runc
+	apache2-utils openssl pipx skopeo strace runc
 BENCH_PACKAGES = podman catatonit slirp4netns
 
 help: ## print this

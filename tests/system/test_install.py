@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Both ways to install: below a prefix for everybody, with pipx for one user."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures.program import Program, environment
+
+pytestmark = pytest.mark.own
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def test_every_user_can_read_all_of_an_installation(pypod: Program) -> None:
+    prefix = Path(pypod.path).parents[1]
+    assert (prefix / "bin" / "pypod").read_text().startswith("#!/usr/bin/python3 -IS\n")
+    for root, directories, files in os.walk(prefix / "lib" / "pypod"):
+        for name in directories + files:
+            status = (Path(root) / name).lstat()
+            if not stat.S_ISLNK(status.st_mode):
+                assert status.st_mode & 0o004, f"{root}/{name}"
+            assert not status.st_mode & 0o6000, f"{root}/{name}"
+
+
+def test_an_installed_module_is_not_compared_with_its_source(pypod: Program) -> None:
+    site = next((Path(pypod.path).parents[1] / "lib" / "pypod" / "lib").glob("python3.*"))
+    compiled = list((site / "site-packages" / "pypod").rglob("*.pyc"))
+    assert compiled
+    for path in compiled:  # PEP 552: flags 1 = hash-based, not checked
+        assert path.read_bytes()[4:8] == b"\x01\0\0\0", path
+
+
+def test_the_environment_cannot_bring_other_code_in(pypod: Program, tmp_path: Path) -> None:
+    (tmp_path / "os.py").write_text("raise SystemExit(99)\n")
+    (tmp_path / "sitecustomize.py").write_text("raise SystemExit(99)\n")
+    done = pypod("--version", env={"PYTHONPATH": str(tmp_path)}, cwd=tmp_path)
+    assert "pypod" in done.out
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Return a copy of the sources that this user may write to."""
+    copy = tmp_path / "checkout"
+    ignore = shutil.ignore_patterns("_libexec", "__pycache__", "build")
+    for name in ("pypod", "libexec"):
+        shutil.copytree(CHECKOUT / name, copy / name, ignore=ignore)
+    for name in ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md"):
+        shutil.copyfile(CHECKOUT / name, copy / name)
+    return copy
+
+
+@pytest.mark.passes("user")
+def test_pipx_installs_for_one_user(pypod: Program, checkout: Path, tmp_path: Path) -> None:
+    env = environment({"PIPX_HOME": str(tmp_path / "home"), "PIPX_BIN_DIR": str(tmp_path / "bin")})
+    done = subprocess.run(
+        ["pipx", "install", "--python", "/usr/bin/python3", "."],
+        cwd=checkout,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    own = Program(str(tmp_path / "bin" / "pypod"))
+    assert "nobody had to be root for" in own("run", "--rm", "pypod/hello").out
+
+
+@pytest.mark.passes("user")
+def test_a_missing_header_is_named_with_its_package(checkout: Path, tmp_path: Path) -> None:
+    compiler = tmp_path / "cc"
+    compiler.write_text('#!/bin/sh\ngrep -q "<seccomp.h>" && exit 1\nexit 0\n')
+    compiler.chmod(0o755)
+    done = subprocess.run(
+        [
+            sys.executable, "-c",
+            "import runpy, sys; sys.argv = ['setup.py', 'build_py']; runpy.run_path('setup.py')",
+        ],
+        cwd=checkout,
+        env=environment({"CC": str(compiler)}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "libseccomp-dev" in done.stderr.splitlines()[-1]
