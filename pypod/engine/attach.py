@@ -7,7 +7,7 @@ One loop over one poll: everything the loop does is a read and a write of up to 
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found]
+import _signal
 import os
 import select
 
@@ -19,9 +19,11 @@ from pypod.runtime.attach import (
     EXITED,
     FRAME_MAX,
     REFUSED,
+    SEND_STDIN,
     STDERR,
     STDIN_WINDOW,
     STDOUT,
+    WANT_OUTPUT,
     credit_of,
     exit_of,
 )
@@ -195,6 +197,9 @@ def pump(
     OSError for other failed writes, PypodError for bad keys.
     """
     keys = KeyFilter(parse_keys(detach_keys)) if tty else None
+    if stdin_fd is not None:
+        # Said before the first byte: a client that is killed now ends the container's stdin too.
+        channel.send_hello(WANT_OUTPUT | SEND_STDIN)
     terminal = stdin_fd if stdin_fd is not None else stdout_fd
     raw = Raw(stdin_fd) if tty and stdin_fd is not None and os.isatty(stdin_fd) else None
     with _Signals(channel, raw, terminal if tty else None, sig_proxy):
@@ -314,7 +319,8 @@ def wait(
     """Wait for a container's end and return its exit code; None when nobody knows it.
 
     `channel` is an observer's connection, or None where there is no socket; `monitor` is the pid
-    and start time of the monitor; `read_exit` returns the recorded code of this run once it is there.
+    and start time of the monitor; `read_exit` returns the recorded code of this run once it is
+    there.
     """
     while channel is not None:
         received = channel.receive()

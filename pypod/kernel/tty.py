@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found]
+import _signal
 import os
 
 TYPE_CHECKING = False

@@ -10,6 +10,7 @@ import os
 from pypod.constants import FD_CHANNEL, FD_RECORD, FD_SOCKETS
 from pypod.errors import PypodError
 from pypod.kernel.memfd import helper_path
+from pypod.kernel.tty import window_size
 from pypod.runtime.attach import Channel, enlarge
 
 TYPE_CHECKING = False
@@ -44,7 +45,8 @@ def spawn(
     `runtime_fds` maps the numbers that the runtime sees (6 and up) to descriptors of ours, which
     stay open here. `record_fd` is the container's record directory (None: an exec session, nothing
     is recorded), `sockets_fd` the run root. `exit_words` is the command to start at the end unless
-    the file `claim` in the record is locked. `window` is (rows, columns) of the new terminal.
+    the file `claim` in the record is locked. `window` is (rows, columns) of the new terminal, by
+    default of the terminal on our stdin, if there is one.
     `environ` is that of the monitor, the runtime and the exit command (none: only a PATH).
     Raises PypodError.
     """
@@ -71,7 +73,7 @@ def spawn(
     argv += ("--", *runtime_argv)
     ours, theirs = _socketpair()
     channel = Channel(ours)
-    if window is not None:
+    if tty and (window := window or window_size(0)) is not None:
         channel.send_window(*window)  # before there is anyone: the terminal is never without a size
     try:
         targets[FD_CHANNEL] = theirs.fileno()

@@ -26,6 +26,7 @@ from pypod.kernel.procfs import start_time
 from pypod.runtime.attach import FRAME_MAX, STDIN_WINDOW, Channel
 
 ROOT = Path(__file__).resolve().parents[3]
+HELLO = b"h\x03"
 EXIT_3 = b"x" + struct.pack("=ii", 3, 0)
 
 
@@ -202,12 +203,12 @@ def test_stdin_is_sent_and_its_end_too(pair: Pair, pipe: tuple[int, int]) -> Non
     seen: list[bytes] = []
 
     def play() -> None:
-        seen.extend(pair.frames(2))
+        seen.extend(pair.frames(3))
         pair.monitor.send(EXIT_3)
 
     with Monitor(play, pair):
         assert carry(pair, stdin_fd=pipe[0]) == Outcome(code=3)
-    assert seen == [b"ihello", b"i"]
+    assert seen == [HELLO, b"ihello", b"i"]
 
 
 def test_detach_keys_in_a_stream_that_is_no_terminal_are_data(
@@ -217,12 +218,12 @@ def test_detach_keys_in_a_stream_that_is_no_terminal_are_data(
     seen: list[bytes] = []
 
     def play() -> None:
-        seen.extend(pair.frames(1))
+        seen.extend(pair.frames(2))
         pair.monitor.send(EXIT_3)
 
     with Monitor(play, pair):
         assert carry(pair, stdin_fd=pipe[0]) == Outcome(code=3)
-    assert seen == [b"i\x10\x11"]
+    assert seen == [HELLO, b"i\x10\x11"]
 
 
 def test_no_more_stdin_is_sent_than_the_window(pair: Pair) -> None:
@@ -235,6 +236,7 @@ def test_no_more_stdin_is_sent_than_the_window(pair: Pair) -> None:
         return count
 
     def play() -> None:
+        assert pair.frames(1) == [HELLO]
         counts.append(count_frames())
         pair.monitor.send(b"c" + struct.pack("=i", 3))
         counts.append(count_frames())
@@ -251,7 +253,7 @@ def test_a_closed_stdin_counts_as_its_end(pair: Pair) -> None:
     os.close(writer)
 
     def play() -> None:
-        assert pair.frames(1) == [b"i"]
+        assert pair.frames(2) == [HELLO, b"i"]
         pair.monitor.send(EXIT_3)
 
     with Monitor(play, pair):
@@ -349,6 +351,7 @@ class Terminal:
             env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
         )
         theirs.close()
+        assert self.monitor.recv(100) == HELLO
 
     def resize(self, rows: int, columns: int) -> None:
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
