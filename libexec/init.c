@@ -160,8 +160,11 @@ static void __attribute__((noreturn)) inner(struct init *init, int maps_fd)
     }
     sigset_t none;
     sigemptyset(&none);
+    /* The system call: libc refuses the signals that it keeps for itself, and a caller may ignore them.
+     * SIGKILL and SIGSTOP refuse, as they should. */
+    static const unsigned long by_default[4];
     for (int number = 1; number < NSIG; number++)
-        signal(number, SIG_DFL); /* SIGKILL and SIGSTOP refuse, as they should */
+        syscall(SYS_rt_sigaction, number, by_default, NULL, 8);
     sigprocmask(SIG_SETMASK, &none, NULL);
     for (; init->at < init->plan.count; init->at++)
         execute(init, &init->plan.ops[init->at]);
