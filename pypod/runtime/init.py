@@ -140,7 +140,9 @@ def run_tool(
             moved.append(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 64))
             actions.append((os.POSIX_SPAWN_DUP2, moved[-1], target))
         argv = ["pypod-init", "--plan", str(_PLAN), "--status", str(_STATUS)]
-        outer = os.posix_spawn(f"/proc/self/fd/{program}", argv, {}, file_actions=actions)
+        # By a number that no target has: with many threads `program` itself may be one of them.
+        moved.append(fcntl.fcntl(program, fcntl.F_DUPFD_CLOEXEC, 64))
+        outer = os.posix_spawn(f"/proc/self/fd/{moved[-1]}", argv, {}, file_actions=actions)
     except OSError as error:
         ours.close()
         raise PypodError(f"cannot start pypod-init: {error.strerror}") from None
