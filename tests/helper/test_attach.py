@@ -302,7 +302,7 @@ def test_the_last_output_of_a_terminal_is_not_lost(session: Session) -> None:
 def test_a_payload_that_closes_its_terminal_does_not_make_the_monitor_spin(
     session: Session,
 ) -> None:
-    script = "exec >/dev/null 2>&1 </dev/null; sleep 60"
+    script = "exec >/dev/null 2>&1 </dev/null; exec sleep 60"
     channel = session.start("/bin/sh", "-c", script, mode="tty", tty=True)
     time.sleep(0.2)
 

@@ -205,7 +205,7 @@ def test_the_payload_gets_only_its_descriptors(session: Session) -> None:
 
 def test_the_monitor_keeps_nothing_of_what_it_hands_on(session: Session) -> None:
     reader, writer = os.pipe()
-    session.shell("exec 12>&-; sleep 60", runtime_fds={12: writer})
+    session.shell("exec 12>&-; exec sleep 60", runtime_fds={12: writer})
     os.close(writer)
     assert os.read(reader, 1) == b""  # would block while anyone holds the other end
     os.close(reader)
@@ -337,7 +337,7 @@ def test_an_idle_monitor_is_small(session: Session) -> None:
 
 def test_an_idle_monitor_does_not_run(session: Session) -> None:
     """No spinning: neither with closed output nor with clients that came and went."""
-    channel = session.shell("exec >&- 2>&- <&-; sleep 60", stdin_once=True)
+    channel = session.shell("exec >&- 2>&- <&-; exec sleep 60", stdin_once=True)
     session.attach(attach.OBSERVE).close()
     channel.close()
 
