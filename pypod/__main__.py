@@ -14,6 +14,10 @@ def main(argv: list[str] | None = None) -> None:
 
     os._exit: tearing the interpreter down costs 3 ms and frees what the kernel frees anyway.
     """
+    if sys.stdin is None or sys.stdout is None or sys.stderr is None:
+        _fill_standard_streams()
+    # Names and paths are bytes: what came in by argv must be able to go out.
+    sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
     code = run(sys.argv[1:] if argv is None else argv)
     try:
         sys.stdout.flush()
@@ -43,10 +47,14 @@ def run(argv: list[str]) -> int:
         __import__(module)
         code: int = getattr(sys.modules[module], function)(args)
         return code
-    except parse.Help:
+    except parse.Help as wanted:
         from pypod.cli.typer_app import show_help
 
-        return show_help(argv)
+        show_help(wanted.words, to_stderr=bool(wanted.missing))
+        if not wanted.missing:
+            return 0
+        _report(f"Error: {wanted.missing}\n")
+        return EXIT_ENGINE
     except PypodError as error:
         _report(f"Error: {error.message}\n")
         if error.hint:
@@ -64,6 +72,15 @@ def run(argv: list[str]) -> int:
             "Hint: this is a bug of pypod; --log-level debug shows where\n"
         )
         return EXIT_ENGINE
+
+
+def _fill_standard_streams() -> None:
+    """Put /dev/null on 0, 1 and 2 where the caller closed them, or a record would open there."""
+    while (fd := os.open("/dev/null", os.O_RDWR)) <= 2:
+        os.set_inheritable(fd, True)
+    os.close(fd)
+    if sys.stdout is None:
+        sys.stdout = open("/dev/null", "w")
 
 
 def _report(text: str) -> None:

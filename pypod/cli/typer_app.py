@@ -8,37 +8,40 @@ options are made from the same tuples, so that help cannot say what the parser d
 from __future__ import annotations
 
 import inspect
+import sys
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
 from pypod.cli import table
 
+_SECOND_SPELLINGS = ("list",)
 _TYPES: dict[str, Any] = {
     "bool": bool,
+    "optbool": bool,
     "str": str,
     "opt": str,
     "int": int,
-    "optint": int,
+    "uint": int,
+    "optuint": int,
     "list": list[str],
     "csv": list[str],
 }
 
 
-def show_help(argv: list[str]) -> int:
-    """Print the help of the command that `argv` begins with, or of pypod itself."""
-    words = []
-    for word in argv:
-        if word.startswith("-"):
-            break
-        words.append(word)
-    while words and table.find(words) is None and words[0] not in table.GROUPS:
-        words.pop()
-    group = words[:1] if words and words[0] in table.GROUPS else []
-    found = table.find(words) if words else None
-    path = group if found is None else words[: found[2]]
-    application()([*path, "--help"], standalone_mode=False)
-    return 0
+def show_help(words: Sequence[str] = (), *, to_stderr: bool = False) -> None:
+    """Print the help of a command, a group, or of pypod itself when there are no such words."""
+    known = bool(words) and (words[0] in table.GROUPS or table.find(list(words)) is not None)
+    saved = sys.stdout
+    if to_stderr:
+        sys.stdout = sys.stderr
+    try:
+        application()(
+            [*(words if known else ()), "--help"], prog_name="pypod", standalone_mode=False
+        )
+    finally:
+        sys.stdout = saved
 
 
 def application() -> typer.Typer:
@@ -56,25 +59,24 @@ def application() -> typer.Typer:
         for name, text in table.GROUPS.items()
     }
     commands = table.every()
-    for name, command in sorted(commands.items()):
-        group, _, verb = name.rpartition(" ")
-        hidden = not command[1]
-        if group:
-            _add(groups[group], verb, command, hidden)
-        else:
-            _add(top, name, command, hidden)
-            _add(groups[table.TOP_LEVEL[name]], name, command, name == "inspect")
-    for (group, alias), verb in table.ALIASES.items():
-        if verb in commands and alias != verb:
-            _add(groups[group], alias, commands[verb], alias != "ls" and alias != "rm")
+    for name in sorted(table.TOP_LEVEL):
+        _add(top, name, commands[name])
+    for (group, verb), name in sorted(table.IN_GROUP.items()):
+        _add(groups[group], verb, commands[name], hidden=verb in _SECOND_SPELLINGS)
     for name, app in groups.items():
         top.add_typer(app, name=name)
     return top
 
 
-def _add(app: typer.Typer, name: str, command: table.Command, hidden: bool) -> None:
+def _add(app: typer.Typer, name: str, command: table.Command, hidden: bool = False) -> None:
     _handler, summary, positionals, options = command
-    app.command(name, help=summary, hidden=hidden)(_function(positionals, options))
+    # The table's own usage words: Typer would write `{IMAGE} [[COMMAND...]]...`.
+    app.command(
+        name,
+        help=summary,
+        options_metavar=f"[OPTIONS] {positionals}".rstrip(),
+        hidden=hidden or not summary,
+    )(_function(options))
 
 
 def _callback() -> Any:
@@ -87,26 +89,12 @@ def _callback() -> Any:
     return callback
 
 
-def _function(positionals: str, options: tuple[table.Option, ...]) -> Any:
+def _function(options: tuple[table.Option, ...]) -> Any:
     def command(**_values: Any) -> None:
         """Stand for the command; running it is its handler's."""
 
-    parameters = [_option(option) for option in options]
-    for word in positionals.split():
-        name = word.strip("[].").lower()
-        many = word.rstrip("]").endswith("...")
-        kind: Any = list[str] if many else str
-        required = not word.startswith("[")
-        argument = typer.Argument(metavar=word, show_default=False)
-        parameters.append(
-            inspect.Parameter(
-                f"word_{name}",
-                inspect.Parameter.KEYWORD_ONLY,
-                default=inspect.Parameter.empty if required else None,
-                annotation=Annotated[kind if required else kind | None, argument],
-            )
-        )
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    by_name = sorted(options, key=lambda one: one[1])
+    command.__signature__ = inspect.Signature([_option(one) for one in by_name])  # type: ignore[attr-defined]
     command.__doc__ = None
     return command
 
@@ -116,11 +104,11 @@ def _option(option: table.Option) -> inspect.Parameter:
     default = option[5] if len(option) > 5 else None
     names = flags.split()
     if kind == "bool":
-        names = [names[0] if default is not True else f"{names[0]}/--no-{names[0][2:]}", *names[1:]]
+        if default:
+            text += f" [default: true; {names[0]}=false]"
         default = bool(default)
-    declared = typer.Option(
-        *names, help=text, metavar=metavar or None, show_default=default not in (None, False, -1)
-    )
+    shown = kind != "bool" and default not in (None, -1)
+    declared = typer.Option(*names, help=text, metavar=metavar or None, show_default=shown)
     annotation = _TYPES[kind]
     return inspect.Parameter(
         dest,

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The declaration of every command and option, as plain tuples.
 
-An option is (flags, dest, kind, metavar, help) and perhaps a default; kinds are in cli/parse.py. A
-command is (handler, summary, positionals, options). Positionals are the words of the usage line:
-`NAME` one, `[NAME]` none or one, `[NAME...]` any number, `NAME...` at least one; after `WORDS...` in
-`STOP_AT_FIRST` commands nothing is an option any more.
+An option is (flags, dest, kind, metavar, help) and perhaps a default; kinds are in cli/parse.py,
+the dest is the first long flag with `_` for `-`. A command is (handler, summary, positionals,
+options); one without a summary is hidden. Positionals are the words of the usage line: `NAME` one,
+`[NAME]` none or one, `[NAME...]` any number, `NAME...` at least one.
 
-Everything reads this table and only this: the parser, help, completion, the tests.
+Everything reads this table and only this: the parser, help, completion, the tests. What podman and
+docker have and pypod has not is in absent.py, which only wrong command lines load.
 """
 
 from __future__ import annotations
@@ -18,18 +19,19 @@ if TYPE_CHECKING:
 
 GLOBAL_OPTIONS: tuple[Option, ...] = (
     ("--help -h", "help", "bool", "", "Show this text"),
-    ("--log-level", "log_level", "str", "LEVEL", "Show messages from this level: debug, info, warn"),
+    ("--log-level", "log_level", "str", "LEVEL", "Show messages from: debug, info, warn or error"),
     ("--root", "root", "str", "PATH", "Keep images and containers in this directory"),
     ("--runroot", "runroot", "str", "PATH", "Keep sockets in this directory"),
     ("--version -v", "version", "bool", "", "Show the version"),
 )
+"""Options before the command; all but --version are taken after it too (cobra: persistent)."""
 
 GROUPS = {
     "container": "Manage containers",
     "image": "Manage images",
     "system": "Manage pypod itself",
 }
-"""First words that are followed by a verb."""
+"""First words that are followed by a verb, and the modules of their tables."""
 
 TOP_LEVEL = {
     "attach": "container",
@@ -56,48 +58,59 @@ TOP_LEVEL = {
 }
 """Commands that need no group, and whose table they are in."""
 
-ALIASES = {
+IN_GROUP = {
+    **{("container", name): name for name, group in TOP_LEVEL.items() if group == "container"},
     ("container", "ls"): "ps",
     ("container", "list"): "ps",
-    ("container", "ps"): "ps",
+    ("container", "exists"): "container exists",
+    ("container", "inspect"): "container inspect",
+    ("container", "cleanup"): "container cleanup",
     ("image", "ls"): "images",
     ("image", "list"): "images",
     ("image", "rm"): "rmi",
+    ("image", "pull"): "pull",
+    ("image", "tag"): "tag",
+    ("image", "untag"): "untag",
+    ("image", "exists"): "image exists",
+    ("image", "inspect"): "image inspect",
+    ("system", "info"): "info",
 }
-"""Other spellings inside a group."""
+"""What a group's verbs are in the tables; several spellings may be one command."""
 
-NOT_YET = frozenset(
-    (
-        "artifact auto-update build buildx builder commit compose container-checkpoint cp diff events"
-        " export farm generate healthcheck history import init kube load login logout machine"
-        " manifest mount network pause play pod port prune push quadlet restart save search secret"
-        " stats system-service top umount unmount unpause update volume"
-    ).split()
-)
-"""Commands of podman and docker that pypod does not have yet."""
+STOP_AT_FIRST = frozenset(("run", "create", "exec", "unshare"))
+"""Commands whose words after the first positional are the container's, whatever they look like."""
+
+NEEDS = {
+    "attach": '"pypod attach" requires a name, id, or the "--latest" flag',
+    "container inspect": "no names or ids specified",
+    "exec": "exec requires the name or ID of a container or the --latest flag",
+    "image inspect": "no names or ids specified",
+    "inspect": "no names or ids specified",
+    "kill": "you must provide at least one name or id",
+    "logs": "specify at least one container name or ID to log",
+    "rm": "you must provide at least one name or id",
+    "rmi": "image name or ID must be specified",
+    "start": "start requires at least one argument",
+    "stop": "you must provide at least one name or id",
+    "wait": '"pypod wait" requires a name, id, or the "--latest" flag',
+}
+"""What is said when neither a name nor --all nor --latest chooses an object."""
 
 
-def find(words: list[str]) -> tuple[str, Command, int] | None:
-    """Return (name, command, words used) of the command that `words` begin with, or None.
+def find(words: list[str]) -> tuple[str, str, Command, int] | None:
+    """Return (name as typed, name in the table, command, words used) of the command, or None.
 
     Imports the one table that it needs.
     """
     first = words[0]
-    if first in GROUPS:
-        if len(words) < 2:
-            return None
-        verb = ALIASES.get((first, words[1]), words[1])
-        command = _table(first).get(f"{first} {verb}") or (
-            _table(first).get(verb) if TOP_LEVEL.get(verb) in (first, None) else None
-        )
-        if command is None and verb == "inspect":
-            command = _table(first).get(f"{first} inspect")
-        return (f"{first} {words[1]}", command, 2) if command else None
     group = TOP_LEVEL.get(first)
-    if group is None:
-        return None
-    command = _table(group).get(first)
-    return (first, command, 1) if command else None
+    if group is not None:
+        return first, first, _table(group)[first], 1
+    if first in GROUPS and len(words) > 1:
+        key = IN_GROUP.get((first, words[1]))
+        if key is not None:
+            return f"{first} {words[1]}", key, _table(first)[key], 2
+    return None
 
 
 def _table(group: str) -> dict[str, Command]:

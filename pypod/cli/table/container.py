@@ -22,7 +22,7 @@ _KEYS = (
 _PROXY = ("--sig-proxy", "sig_proxy", "bool", "", "Pass signals on to the process", True)
 _FORMAT = ("--format", "format", "str", "TEMPLATE", "json, or a Go template")
 _ENV = ("--env -e", "env", "list", "NAME=VALUE", "Set an environment variable")
-_ENV_FILE = ("--env-file", "env_file", "list", "FILE", "Read environment variables from a file")
+_ENV_FILE = ("--env-file", "env_file", "csv", "FILE", "Read environment variables from a file")
 _INTERACTIVE = ("--interactive -i", "interactive", "bool", "", "Pass standard input on")
 _TTY = ("--tty -t", "tty", "bool", "", "Give the process a terminal")
 _USER = ("--user -u", "user", "str", "USER[:GROUP]", "User and group, names or numbers")
@@ -57,7 +57,7 @@ CREATE_OPTIONS: tuple[Option, ...] = (
         "seccomp=unconfined, no-new-privileges",
     ),
     ("--stop-signal", "stop_signal", "str", "SIGNAL", "Signal that stop sends first"),
-    ("--stop-timeout", "stop_timeout", "int", "SECONDS", "Patience of stop before KILL", 10),
+    ("--stop-timeout", "stop_timeout", "uint", "SECONDS", "Patience of stop before KILL", 10),
     ("--tmpfs", "tmpfs", "list", "DIR[:OPTIONS]", "Mount an empty directory in memory"),
     _TTY,
     _USER,
@@ -106,7 +106,7 @@ COMMANDS: dict[str, Command] = {
             _ALL,
             ("--ignore -i", "ignore", "bool", "", "Say nothing of containers that are not there"),
             _LATEST,
-            ("--time -t", "time", "optint", "SECONDS", "Patience before KILL"),
+            ("--time -t", "time", "optuint", "SECONDS", "Patience before KILL"),
         ),
     ),
     "kill": (
@@ -128,7 +128,7 @@ COMMANDS: dict[str, Command] = {
             ("--force -f", "force", "bool", "", "Also running ones; say nothing of missing ones"),
             ("--ignore -i", "ignore", "bool", "", "Say nothing of containers that are not there"),
             _LATEST,
-            ("--time -t", "time", "optint", "SECONDS", "Patience of --force before KILL"),
+            ("--time -t", "time", "optuint", "SECONDS", "Patience of --force before KILL"),
             ("--volumes -v", "volumes", "bool", "", "Also their anonymous volumes"),
         ),
     ),
@@ -138,7 +138,7 @@ COMMANDS: dict[str, Command] = {
         "",
         (
             ("--all -a", "all", "bool", "", "Also those that do not run"),
-            ("--filter -f", "filter", "list", "KEY=VALUE", "Only those that match"),
+            ("--filter -f", "filter", "csv", "KEY=VALUE", "Only those that match"),
             _FORMAT,
             ("--last -n", "last", "int", "COUNT", "The last ones made, running or not", -1),
             _LATEST,
@@ -151,7 +151,7 @@ COMMANDS: dict[str, Command] = {
     "exec": (
         "pypod.cli.exec:exec_",
         "Run a command in a running container",
-        "CONTAINER [COMMAND...]",
+        "[CONTAINER] [COMMAND...]",
         (
             ("--detach -d", "detach", "bool", "", "Leave the command in the background"),
             _KEYS,
@@ -184,7 +184,7 @@ COMMANDS: dict[str, Command] = {
             ("--follow -f", "follow", "bool", "", "Go on until the container ends"),
             _LATEST,
             ("--since", "since", "str", "TIME", "From this time on: 10m, RFC 3339, seconds"),
-            ("--tail -n", "tail", "int", "COUNT", "Only the last lines", -1),
+            ("--tail", "tail", "int", "COUNT", "Only the last lines", -1),
             ("--timestamps -t", "timestamps", "bool", "", "Show the time of each line"),
             ("--until", "until", "str", "TIME", "Up to this time"),
         ),
@@ -194,7 +194,7 @@ COMMANDS: dict[str, Command] = {
         "Wait for containers to end and print their exit codes",
         "[CONTAINERS...]",
         (
-            ("--ignore -i", "ignore", "bool", "", "Say nothing of containers that are not there"),
+            ("--ignore", "ignore", "bool", "", "Say nothing of containers that are not there"),
             _LATEST,
         ),
     ),
@@ -222,51 +222,3 @@ COMMANDS: dict[str, Command] = {
         (),
     ),
 }
-
-STOP_AT_FIRST = frozenset(("run", "create", "exec", "unshare"))
-"""Commands whose words after the first positional are the container's, whatever they look like."""
-
-NOT_YET_LIMITS = {
-    "memory": "limit memory",
-    "memory-reservation": "limit memory",
-    "memory-swap": "limit memory",
-    "memory-swappiness": "limit memory",
-    "kernel-memory": "limit memory",
-    "oom-kill-disable": "limit memory",
-    "cpus": "limit CPU",
-    "cpu-shares": "limit CPU",
-    "cpu-period": "limit CPU",
-    "cpu-quota": "limit CPU",
-    "cpu-rt-period": "limit CPU",
-    "cpu-rt-runtime": "limit CPU",
-    "cpuset-cpus": "limit CPU",
-    "cpuset-mems": "limit CPU",
-    "pids-limit": "limit processes",
-    "blkio-weight": "limit I/O",
-    "blkio-weight-device": "limit I/O",
-    "device-read-bps": "limit I/O",
-    "device-write-bps": "limit I/O",
-    "device-read-iops": "limit I/O",
-    "device-write-iops": "limit I/O",
-}
-"""Options that would limit something: dropping them silently would be worse than an error."""
-
-NOT_YET_OPTIONS = frozenset(
-    (
-        "add-host annotation arch authfile cgroup-conf cgroup-parent cgroupns cgroups chrootdirs"
-        " conmon-pidfile creds device device-cgroup-rule disable-content-trust dns dns-opt"
-        " dns-option dns-search domainname env-host env-merge expose gidmap gpus group-add"
-        " group-entry health-cmd health-interval health-on-failure health-retries"
-        " health-start-period health-startup-cmd health-timeout hosts-file hostuser http-proxy"
-        " image-volume init-ctr init-path ip ip6 ipc isolation label-file link link-local-ip"
-        " log-driver log-opt mac-address mount network-alias no-healthcheck no-hosts"
-        " oom-score-adj os passwd passwd-entry personality pid platform pod pod-id-file"
-        " preserve-fd preserve-fds publish publish-all quiet rdt-class read-only-tmpfs requires"
-        " restart retry retry-delay rmi rootfs runtime sdnotify seccomp-policy secret shm-size"
-        " shm-size-systemd storage-opt subgidname subuidname sysctl systemd timeout tls-verify tz"
-        " uidmap ulimit umask unsetenv unsetenv-all userns uts variant volume-driver volumes-from"
-    ).split()
-)
-"""Options of podman's and docker's run and create that pypod does not have yet."""
-
-NOT_YET_SHORT = {"m": "memory", "c": "cpu-shares", "p": "publish", "P": "publish-all"}

@@ -15,7 +15,7 @@ COMMANDS: dict[str, Command] = {
         (
             ("--all -a", "all", "bool", "", "Also intermediate images (there are none)"),
             ("--digests", "digests", "bool", "", "Show digests"),
-            ("--filter -f", "filter", "list", "KEY=VALUE", "Only those that match"),
+            ("--filter -f", "filter", "csv", "KEY=VALUE", "Only those that match"),
             ("--format", "format", "str", "TEMPLATE", "json, or a Go template"),
             ("--no-trunc", "no_trunc", "bool", "", "Show ids in full"),
             ("--noheading -n", "noheading", "bool", "", "Leave the headings out"),
@@ -45,7 +45,7 @@ COMMANDS: dict[str, Command] = {
             ("--os", "os", "str", "OS", "Operating system of the image"),
             ("--platform", "platform", "str", "OS/ARCH[/VARIANT]", "Platform of the image"),
             ("--quiet -q", "quiet", "bool", "", "Print the id only"),
-            ("--tls-verify", "tls_verify", "opt", "BOOL", "Verify the registry's certificate"),
+            ("--tls-verify", "tls_verify", "optbool", "", "Verify the registry's certificate"),
             ("--variant", "variant", "str", "VARIANT", "Variant of the architecture"),
         ),
     ),

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What podman and docker have and pypod has not yet: it is named, never dropped silently.
+
+Only wrong command lines load this.
+"""
+
+from __future__ import annotations
+
+COMMANDS = frozenset(
+    (
+        "artifact auto-update build builder buildx checkpoint commit completion compose config"
+        " context cp diff events export farm generate healthcheck history import init kube load"
+        " login logout machine manifest mount network node pause plugin play pod port prune push"
+        " quadlet restart restore save search secret service stack stats swarm top umount"
+        " unmount unpause update volume"
+    ).split()
+)
+"""Top-level commands and groups."""
+
+IN_GROUP = {
+    "container": frozenset(
+        (
+            "checkpoint clone commit cp diff export init mount pause port prune restart restore"
+            " runlabel stats top umount unmount unpause update"
+        ).split()
+    ),
+    "image": frozenset(
+        (
+            "build diff history import load mount prune push save scp search sign tree trust"
+            " umount unmount"
+        ).split()
+    ),
+    "system": frozenset("check connection df events migrate prune renumber reset service".split()),
+}
+
+GLOBAL_OPTIONS = frozenset(
+    (
+        "cdi-spec-dir cgroup-manager config connection conmon context debug default-mounts-file"
+        " events-backend hooks-dir host identity imagestore module namespace network-cmd-path"
+        " network-config-dir noout out registries-conf remote runtime runtime-flag ssh"
+        " storage-driver storage-opt syslog tls tls-ca tls-cert tls-key tls-verify tlscacert"
+        " tlscert tlskey tlsverify tmpdir trace transient-store url volumepath"
+    ).split()
+)
+
+_CREATE = (
+    "add-host annotation arch authfile cert-dir cgroup-conf cgroup-parent cgroupns cgroups"
+    " chrootdirs conmon-pidfile creds decryption-key device device-cgroup-rule"
+    " disable-content-trust dns dns-opt dns-option dns-search domainname env-host env-merge"
+    " expose gidmap gpus group-add group-entry health-cmd health-interval health-log-destination"
+    " health-max-log-count health-max-log-size health-on-failure health-retries"
+    " health-start-interval health-start-period health-startup-cmd health-startup-interval"
+    " health-startup-retries health-startup-success health-startup-timeout health-timeout"
+    " hosts-file hostuser http-proxy image-volume init-ctr init-path ip ip6 ipc isolation"
+    " label-file link link-local-ip log-driver log-opt mac-address mount network-alias"
+    " no-healthcheck no-hostname no-hosts oom-score-adj os passwd passwd-entry personality pid"
+    " platform pod pod-id-file preserve-fd preserve-fds publish publish-all quiet rdt-class"
+    " read-only-tmpfs requires restart retry retry-delay rmi rootfs runtime sdnotify"
+    " seccomp-policy secret shm-size shm-size-systemd storage-opt subgidname subuidname sysctl"
+    " systemd timeout tls-verify tz uidmap ulimit umask unsetenv unsetenv-all use-api-socket"
+    " userns uts variant volume-driver volumes-from"
+)
+
+OPTIONS = {
+    "attach": "",
+    "create": _CREATE,
+    "exec": "cidfile no-session preserve-fd preserve-fds",
+    "images": "history no-history sort tree",
+    "info": "debug",
+    "kill": "cidfile",
+    "logs": "color details names no-color",
+    "ps": "external namespace ns pod sort sync watch",
+    "pull": "all-tags cert-dir decryption-key disable-content-trust policy retry retry-delay"
+    " signature-policy",
+    "rm": "cidfile depend filter link",
+    "rmi": "no-prune platform",
+    "run": _CREATE,
+    "start": "checkpoint checkpoint-dir filter",
+    "stop": "cidfile filter signal",
+    "unshare": "rootless-netns",
+    "wait": "condition exit-first-match interval return-on-first",
+}
+"""Long options of commands."""
+
+SHORT = {
+    "": {"c": "connection", "D": "debug", "H": "host", "r": "remote"},
+    "create": {"m": "memory", "c": "cpu-shares", "p": "publish", "P": "publish-all", "q": "quiet"},
+    "logs": {"n": "names"},
+    "ps": {"p": "pod", "w": "watch"},
+    "pull": {"a": "all-tags"},
+    "run": {"m": "memory", "c": "cpu-shares", "p": "publish", "P": "publish-all", "q": "quiet"},
+    "start": {"f": "filter"},
+    "stop": {"f": "filter", "s": "signal"},
+    "wait": {"i": "interval"},
+}
+"""Their short forms; the global ones under an empty name."""
+
+LIMITS = {
+    "memory": "limit memory",
+    "memory-reservation": "limit memory",
+    "memory-swap": "limit memory",
+    "memory-swappiness": "limit memory",
+    "kernel-memory": "limit memory",
+    "oom-kill-disable": "limit memory",
+    "cpus": "limit CPU",
+    "cpu-count": "limit CPU",
+    "cpu-percent": "limit CPU",
+    "cpu-shares": "limit CPU",
+    "cpu-period": "limit CPU",
+    "cpu-quota": "limit CPU",
+    "cpu-rt-period": "limit CPU",
+    "cpu-rt-runtime": "limit CPU",
+    "cpuset-cpus": "limit CPU",
+    "cpuset-mems": "limit CPU",
+    "pids-limit": "limit processes",
+    "blkio-weight": "limit I/O",
+    "blkio-weight-device": "limit I/O",
+    "device-read-bps": "limit I/O",
+    "device-write-bps": "limit I/O",
+    "device-read-iops": "limit I/O",
+    "device-write-iops": "limit I/O",
+    "io-maxbandwidth": "limit I/O",
+    "io-maxiops": "limit I/O",
+}
+"""Options of run and create that would limit something."""
+
+
+def what_is_said(command: str, option: str) -> str:
+    """Return the error for a long option (no dashes) of a command of the table, "" if unknown."""
+    if command in ("run", "create") and option in LIMITS:
+        return f"--{option}: cannot {LIMITS[option]} yet"
+    if option in OPTIONS.get(command, "").split() or option in GLOBAL_OPTIONS:
+        return f"--{option} is not there yet"
+    return ""
