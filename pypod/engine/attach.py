@@ -201,7 +201,9 @@ def pump(
         # Said before the first byte: a client that is killed now ends the container's stdin too.
         channel.send_hello(WANT_OUTPUT | SEND_STDIN)
     terminal = stdin_fd if stdin_fd is not None else stdout_fd
-    raw = Raw(stdin_fd) if tty and stdin_fd is not None and os.isatty(stdin_fd) else None
+    raw = None
+    if tty and terminal is not None and os.isatty(terminal):
+        raw = Raw(terminal, keys=stdin_fd is not None)
     with _Signals(channel, raw, terminal if tty else None, sig_proxy):
         if raw is None:
             return _carry(channel, stdin_fd, stdout_fd, stderr_fd, keys)

@@ -25,10 +25,12 @@ class Raw:
     """Raw mode of a terminal for a `with` block: every key goes to the container.
 
     `restore` and `enter` may be called in between (a stop signal), any number of times. Nothing
-    happens for a descriptor that is no terminal.
+    happens for a descriptor that is no terminal. With `keys` false only output is raw: the
+    container's terminal has made CR LF of LF already, while Ctrl-C remains ours (`run -t` without
+    `-i`; podman makes the keyboard raw there too, and nothing can be interrupted).
     """
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, *, keys: bool = True) -> None:
         self.fd = fd
         self._saved: list[Any] | None = None
         self._raw: list[Any] | None = None
@@ -40,12 +42,14 @@ class Raw:
         self._saved = t.tcgetattr(fd)
         iflag, oflag, cflag, lflag, ispeed, ospeed, control = t.tcgetattr(fd)
         # What cfmakeraw(3) does.
-        iflag &= ~(t.IGNBRK | t.BRKINT | t.PARMRK | t.ISTRIP | t.INLCR | t.IGNCR | t.ICRNL | t.IXON)
         oflag &= ~t.OPOST
-        lflag &= ~(t.ECHO | t.ECHONL | t.ICANON | t.ISIG | t.IEXTEN)
-        cflag = (cflag & ~(t.CSIZE | t.PARENB)) | t.CS8
-        control = [*control]
-        control[t.VMIN], control[t.VTIME] = 1, 0
+        if keys:
+            iflag &= ~(t.IGNBRK | t.BRKINT | t.PARMRK | t.ISTRIP)
+            iflag &= ~(t.INLCR | t.IGNCR | t.ICRNL | t.IXON)
+            lflag &= ~(t.ECHO | t.ECHONL | t.ICANON | t.ISIG | t.IEXTEN)
+            cflag = (cflag & ~(t.CSIZE | t.PARENB)) | t.CS8
+            control = [*control]
+            control[t.VMIN], control[t.VTIME] = 1, 0
         self._raw = [iflag, oflag, cflag, lflag, ispeed, ospeed, control]
 
     def enter(self) -> None:

@@ -43,6 +43,14 @@ def test_raw_mode_is_what_cfmakeraw_sets(terminal: int) -> None:
     assert control[termios.VMIN] == 1
 
 
+def test_without_keys_only_output_is_raw(terminal: int) -> None:
+    before = termios.tcgetattr(terminal)
+    with Raw(terminal, keys=False):
+        inside = termios.tcgetattr(terminal)
+    assert not inside[1] & termios.OPOST
+    assert [*inside[:1], *inside[2:]] == [*before[:1], *before[2:]]
+
+
 def test_the_terminal_is_restored(terminal: int) -> None:
     before = termios.tcgetattr(terminal)
     with Raw(terminal):
