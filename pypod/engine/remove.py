@@ -73,7 +73,7 @@ def sweep(places: Places, facts: HostFacts) -> None:
     for name in _entries(places.trash):
         _delete_unless_held(places, f"{places.trash}/{name}", facts)
     for name in _entries(places.tmp):
-        if name.startswith("container-"):
+        if name.startswith(("container-", "unpack-")):
             _delete_unless_held(places, f"{places.tmp}/{name}", facts)
 
 

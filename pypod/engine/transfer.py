@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 from contextlib import closing
 
-from pypod.engine import images, unpack
+from pypod.engine import images, remove, unpack
 from pypod.errors import IntegrityError, PypodError, RegistryError
 from pypod.kernel import strictjson
 from pypod.oci import manifest as oci_manifest
@@ -24,7 +24,7 @@ from pypod.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
     from typing import Protocol
 
     from pypod.kernel.paths import Places
@@ -141,6 +141,7 @@ class _Pull:
 
     def run(self) -> ImageRecord:
         try:
+            remove.sweep(self.places, self.facts)
             self.repository.connect()
             body, content_type, parsed, index = self._resolve()
             for layer in parsed.layers:
@@ -223,12 +224,12 @@ class _Pull:
             def one(number: int) -> None:
                 blob, chain = image.layers[number], image.chain_ids[number]
                 with closing(self._chunks(blob, unpacking=chain in missing)) as chunks:
-                    if chain not in missing:
+                    if chain in missing:
+                        layer = staging.layer(chain, image.diff_ids[number], blob.compression)
+                        pending[chain] = _unpack(layer, chunks)
+                    else:
                         for _chunk in chunks:
                             pass
-                        return
-                    layer = staging.layer(chain, image.diff_ids[number], blob.compression)
-                    pending[chain] = unpack.feed(layer, chunks)
 
             try:
                 self._side_by_side(one, len(image.layers))
@@ -285,7 +286,6 @@ class _Pull:
                     writer.abort()
                 raise
             except BaseException:
-                # GeneratorExit among them: the reader of these bytes could not unpack them.
                 writer.abort()
                 raise
             self._fetched.add(blob.digest)
@@ -334,6 +334,31 @@ class _Pull:
                 needed |= layout.digests(entry)
         for digest in self._fetched - needed:
             blobs.remove(self.places, digest)
+
+
+def _unpack(layer: unpack.Layer, chunks: Iterable[bytes]) -> bytes:
+    """Feed a layer to its end; return its pending work.
+
+    What cannot be unpacked is still read to its end: a wrong digest is the better explanation.
+    Raises PypodError, RegistryError.
+    """
+    problem: PypodError | None = None
+    try:
+        for chunk in chunks:
+            if problem is not None:
+                continue
+            try:
+                layer.write(chunk)
+            except PypodError as error:
+                said = layer.abandon()
+                wrong = isinstance(error, IntegrityError)
+                problem = PypodError(said) if said and not wrong else error
+        if problem is None:
+            return layer.close()
+    except BaseException:
+        layer.abandon()
+        raise
+    raise problem
 
 
 def _check_platform(image: ImageRecord, wanted: Platform) -> None:

@@ -127,10 +127,16 @@ class Staging:
     def __init__(self, places: Places, facts: HostFacts) -> None:
         self.places, self.facts = places, facts
         self.layers = Layers(places, facts)
-        self.directory = f"{places.tmp}/unpack-{os.getpid()}-{os.urandom(4).hex()}"
-        os.mkdir(self.directory, 0o700)
-        self._lock = Lock(self.directory)
-        self._lock.take()
+        while True:
+            self.directory = f"{places.tmp}/unpack-{os.getpid()}-{os.urandom(4).hex()}"
+            os.mkdir(self.directory, 0o700)
+            try:
+                self._lock = Lock(self.directory)
+                self._lock.take()
+                os.stat(self.directory)
+                break
+            except FileNotFoundError:
+                continue  # a sweep came between
 
     def layer(self, chain: str, diff_id: str, compression: str) -> Layer:
         """Start unpacking one layer."""

@@ -15,7 +15,7 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
-from requests.cookies import RequestsCookieJar
+from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 
 from pypod import __version__
@@ -25,12 +25,12 @@ from pypod.registry.auth import is_inside, is_loopback
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from http.cookiejar import Cookie
 
 REDIRECTS_MOST = 10
 _CONNECT_SECONDS = 15.0
 _LOOPBACK_SECONDS = 5.0
 _CHUNK = 1 << 17
+_POOL = 8
 _BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -55,13 +55,6 @@ class BodyCut(RegistryError):
 
 class Cancelled(RegistryError):
     """Another thread said stop."""
-
-
-class _NoCookies(RequestsCookieJar):
-    """Cookies know no port: a registry's could reach its neighbour."""
-
-    def set_cookie(self, cookie: Cookie, *args: object, **kwargs: object) -> None:
-        """Forget it."""
 
 
 class Answer:
@@ -127,12 +120,8 @@ class Client:
         self._cancelled = threading.Event()
         self._live: set[Answer] = set()
         self._lock = threading.Lock()
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.cookies = _NoCookies()
-        self._session.headers.update(
-            {"User-Agent": f"pypod/{__version__}", "Accept-Encoding": "identity"}
-        )
+        self._adapter = HTTPAdapter(pool_maxsize=_POOL)
+        self._headers = {"User-Agent": f"pypod/{__version__}", "Accept-Encoding": "identity"}
 
     def request(
         self,
@@ -182,21 +171,23 @@ class Client:
     def _send(self, url: str, headers: dict[str, str], form: dict[str, str] | None) -> Answer:
         self.check()
         local = is_loopback(urlsplit(url).hostname or "")
+        method = "GET" if form is None else "POST"
         try:
-            response = self._session.request(
-                "GET" if form is None else "POST",
-                url,
-                headers=headers,
-                data=form,
+            # Not Session.send: it reads the whole body of a redirect, and has cookies and netrc.
+            response = self._adapter.send(
+                requests.Request(
+                    method, url, headers={**self._headers, **headers}, data=form
+                ).prepare(),
                 stream=True,
                 timeout=(_LOOPBACK_SECONDS if local else _CONNECT_SECONDS, self._idle),
                 verify=self._verify,
-                allow_redirects=False,
                 proxies={} if local else get_environ_proxies(url),
             )
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
             self.check()
             raise self._unreachable(url, error) from None
+        except ValueError:
+            raise RegistryError(f"{self.name}: {_shown(url)} is no web address") from None
         answer = Answer(self, response)
         with self._lock:
             self._live.add(answer)
@@ -263,7 +254,7 @@ class Client:
 
     def close(self) -> None:
         """Close the connections."""
-        self._session.close()
+        self._adapter.close()
 
 
 def _authorities() -> bool | str:
