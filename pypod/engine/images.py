@@ -1,18 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images of the store: finding, adding, naming and removing them."""
+"""Images of the store: finding, adding, naming them, and having one ready to run."""
 
 from __future__ import annotations
 
-import os
-
-from pypod.errors import AmbiguousId, ImageNotKnown, ObjectInUse, PypodError
-from pypod.kernel import fastjson, paths
+from pypod.errors import (
+    AmbiguousId,
+    CorruptStore,
+    ImageNotKnown,
+    IntegrityError,
+    PypodError,
+    UsageError,
+)
+from pypod.kernel import paths
 from pypod.oci import digest as oci_digest
 from pypod.oci import manifest as oci_manifest
 from pypod.oci import reference
 from pypod.oci.image import ImageRecord, record
-from pypod.store import blobs, layout, objects, summary
+from pypod.store import blobs, layout, summary
 from pypod.store.layers import Layers
+from pypod.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,70 +32,124 @@ _HEX = frozenset("0123456789abcdef")
 _POLICIES = ("missing", "always", "never", "newer", "ifnewer")
 
 
+class Found(Value):
+    """What a word on the command line means."""
+
+    descriptor: dict[str, Any]
+    """The image's entry in index.json."""
+    name: str = ""
+    """The stored name that was meant; empty when the word was an id or a digest."""
+
+    @property
+    def id(self) -> str:
+        """The image's id, `sha256:…`."""
+        return layout.image_of(self.descriptor)
+
+
 def find(places: Places, name: str) -> ImageRecord:
     """Return the image of a name, a digest, an id or an unambiguous id prefix; a name wins.
 
-    Raises ImageNotKnown, AmbiguousId.
+    Raises ImageNotKnown, AmbiguousId, CorruptStore.
     """
-    return _load(places, find_descriptor(places, name))
+    return load(places, resolve(places, name).descriptor)
 
 
-def find_descriptor(places: Places, name: str) -> dict[str, Any]:
-    """Return the index entry that `name` means. Raises ImageNotKnown, AmbiguousId."""
-    descriptors = layout.read(places)
-    bare = name.removeprefix("sha256:")
-    is_id = len(bare) <= 64 and bool(bare) and _HEX.issuperset(bare)
-    if not (name.startswith("sha256:") and is_id):
-        wanted = _names(name)
-        by_name = {layout.name_of(entry): entry for entry in descriptors if layout.name_of(entry)}
-        for candidate in wanted:
-            if candidate in by_name:
-                return by_name[candidate]
-        found = _by_digest(name, descriptors)
+def resolve(places: Places, word: str) -> Found:
+    """Return what `word` means: full name, name@digest, id, digest, short name, in this order.
+
+    `b:1` is localhost/b:1, else docker.io/library/b:1, else the one image whose name ends in /b:1
+    (podman's rule, but several such images are an error). Raises ImageNotKnown, AmbiguousId.
+    """
+    descriptors = layout.ours(places)
+    bare = word.removeprefix("sha256:")
+    is_id = 0 < len(bare) <= 64 and _HEX.issuperset(bare)
+    if not (word.startswith("sha256:") and is_id):
+        named = {layout.name_of(entry): entry for entry in descriptors}
+        for candidate in candidates(word):
+            if candidate in named:
+                return Found(named[candidate], candidate)
+        found = _by_digest(word, descriptors)
         if found is not None:
             return found
-    if is_id:
-        matches = {}
-        for entry in descriptors:
-            if layout.image_of(entry).removeprefix("sha256:").startswith(bare):
-                matches.setdefault(layout.image_of(entry), entry)
-        if len(matches) > 1:
-            shown = ", ".join(sorted(match[7:19] for match in matches))
-            raise AmbiguousId(f'more than one image has an id that begins with "{bare}": {shown}')
-        for entry in matches.values():
-            return entry
-        if len(bare) == 64:
-            for entry in descriptors:
-                if "sha256:" + bare in layout.digests(entry):
-                    return entry
-    raise ImageNotKnown(name)
+    found = _by_id(bare, descriptors) if is_id else None
+    if found is None and "@" not in word and reference.is_short(word):
+        found = _by_end(word, descriptors)
+    if found is None:
+        raise ImageNotKnown(word)
+    return found
 
 
-def _names(name: str) -> list[str]:
+def candidates(word: str) -> list[str]:
+    """Return the stored names that a word may stand for; none when it is no name at all."""
     try:
-        return reference.candidates(name)
-    except PypodError:
+        return reference.candidates(word)
+    except UsageError:
         return []
 
 
-def _by_digest(name: str, descriptors: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Return the entry of `name@digest`: any of the image's digests, under that repository."""
-    try:
-        wanted = reference.parse(name)
-    except PypodError:
+def _by_digest(word: str, descriptors: list[dict[str, Any]]) -> Found | None:
+    """Find `name@digest`: any of the image's digests, under that repository."""
+    if "@" not in word:
         return None
-    if not wanted.digest:
+    try:
+        wanted = reference.parse(word)
+        repositories = [wanted.repository]
+        if reference.is_short(word):
+            repositories.insert(0, reference.local(word).repository)
+    except UsageError:
         return None
     for entry in descriptors:
-        own = layout.name_of(entry)
-        if wanted.digest in layout.digests(entry) and own:
-            if reference.parse(own).repository == wanted.repository:
-                return entry
+        name = layout.name_of(entry)
+        if not name or wanted.digest not in layout.digests(entry):
+            continue
+        if reference.parse(name).repository in repositories:
+            return Found(entry, name if name.endswith("@" + wanted.digest) else "")
     return None
 
 
-def _load(places: Places, descriptor: dict[str, Any]) -> ImageRecord:
-    return summary.read(places, layout.image_of(descriptor), descriptor["digest"])
+def _by_id(bare: str, descriptors: list[dict[str, Any]]) -> Found | None:
+    matches: dict[str, dict[str, Any]] = {}
+    for entry in descriptors:
+        if layout.image_of(entry)[7:].startswith(bare):
+            matches.setdefault(layout.image_of(entry), entry)
+    if len(matches) > 1:
+        shown = ", ".join(sorted(match[7:19] for match in matches))
+        raise AmbiguousId(
+            f'more than one image has an id that begins with "{bare}": {shown}',
+            hint="give more characters of the id, or a name",
+        )
+    for entry in matches.values():
+        return Found(entry)
+    if len(bare) == 64:
+        for entry in descriptors:
+            if "sha256:" + bare in layout.digests(entry):
+                return Found(entry)
+    return None
+
+
+def _by_end(word: str, descriptors: list[dict[str, Any]]) -> Found | None:
+    found: dict[str, Found] = {}
+    for entry in descriptors:
+        name = layout.name_of(entry)
+        if reference.ends_with(name, word):
+            found.setdefault(layout.image_of(entry), Found(entry, name))
+    if len(found) > 1:
+        names = " and ".join(sorted(one.name for one in found.values()))
+        raise AmbiguousId(f'"{word}" may be {names}', hint="give the full name")
+    for one in found.values():
+        return one
+    return None
+
+
+def load(places: Places, descriptor: dict[str, Any]) -> ImageRecord:
+    """Return the image of an index entry. Raises CorruptStore."""
+    return summary.read(
+        places,
+        layout.image_of(descriptor),
+        str(descriptor.get("digest", "")),
+        index=layout.index_of(descriptor),
+        original=layout.original_of(descriptor),
+    )
 
 
 def names_of(places: Places, image_id: str) -> list[str]:
@@ -104,21 +164,24 @@ def names_of(places: Places, image_id: str) -> list[str]:
 def full_name(places: Places, image: ImageRecord, typed: str) -> str:
     """Return the image's name to show for what the user typed: that name in full, or the first."""
     names = names_of(places, image.id)
-    for candidate in _names(typed):
+    for candidate in candidates(typed):
         if candidate in names:
             return candidate
+    for name in names:
+        if reference.is_short(typed) and reference.ends_with(name, typed):
+            return name
     return names[0] if names else image.id.removeprefix("sha256:")
 
 
 def list_images(places: Places) -> list[tuple[ImageRecord, list[dict[str, Any]]]]:
     """Return each image with its index entries, newest first. Damaged ones are left out."""
     entries: dict[str, list[dict[str, Any]]] = {}
-    for entry in layout.read(places):
+    for entry in layout.ours(places):
         entries.setdefault(layout.image_of(entry), []).append(entry)
     found = []
     for own in entries.values():
         try:
-            found.append((_load(places, own[0]), own))
+            found.append((load(places, own[0]), own))
         except PypodError:
             continue
     found.sort(key=lambda pair: pair[0].created, reverse=True)
@@ -133,30 +196,53 @@ def add_image(
     *,
     content_type: str = "",
     index: bytes = b"",
+    size: int | None = None,
 ) -> ImageRecord:
-    """Make an image known whose layers are unpacked: blobs, summary, and the names last.
+    """Make an image known whose layers are in the store: blobs, summary, and the names last.
 
-    A docker v2s2 manifest is kept byte for byte and gets an OCI twin. Raises PypodError.
+    A docker v2s2 manifest is kept byte for byte and gets an OCI twin, always the same one.
+    `size` is that of the unpacked layers where it is known. Raises IntegrityError, RegistryError
+    for what is not an image, and CorruptStore when another command removed a blob meanwhile.
     """
-    parsed = oci_manifest.parse(fastjson.loads(manifest), content_type)
+    from pypod.kernel import fastjson, strictjson
+
+    parsed = oci_manifest.parse(strictjson.loads(manifest, "the manifest"), content_type)
     if not isinstance(parsed, oci_manifest.Manifest):
         raise PypodError("an index is not an image")
-    original = ""
+    document = strictjson.loads(config, "the image's configuration")
+    if (blobs.digest_of(config), len(config)) != (parsed.config.digest, parsed.config.size):
+        raise IntegrityError("the configuration is not the one that the manifest names")
+    original, stored = "", manifest
     if parsed.media_type == oci_manifest.DOCKER_MANIFEST:
-        original = blobs.put(places, manifest)
-        manifest = fastjson.dumps(oci_manifest.oci_twin(parsed)).encode()
-    digest = blobs.put(places, manifest)
-    blobs.put(places, config)
+        original = blobs.digest_of(manifest)
+        stored = fastjson.dumps(oci_manifest.oci_twin(parsed)).encode()
     image = record(
         parsed,
-        digest,
-        fastjson.loads(config),
+        blobs.digest_of(stored),
+        document,
         blobs.sha256_hex,
-        index=blobs.put(places, index) if index else "",
+        index=blobs.digest_of(index) if index else "",
         original=original,
     )
+    if size is not None:
+        image = image.replace(size=size)
+    small = [data for data in (config, manifest, stored, index) if data]
+    for data in small:
+        blobs.put(places, data)
     summary.write(places, image)
-    layout.set_names(places, layout.describe(image, len(manifest), ""), names)
+
+    def check(_descriptors: list[dict[str, Any]]) -> None:
+        # Under the lock that `rmi` deletes under: nothing goes after this, the image counts.
+        for layer in image.layers:
+            if not blobs.exists(places, layer.digest):
+                raise CorruptStore(
+                    f"blob {layer.digest[:19]} was removed while image {image.id[7:19]} came in",
+                    hint="pull the image again",
+                )
+        for data in small:
+            blobs.put(places, data)
+
+    layout.set_names(places, layout.describe(image, len(stored)), names, check)
     return image
 
 
@@ -174,7 +260,7 @@ def ensure(
     if policy not in _POLICIES:
         raise PypodError(f'--pull: unknown policy "{policy}"', hint=" ".join(_POLICIES[:4]))
     image = None
-    if policy in ("missing", "never") or _is_embedded(name):
+    if policy in ("missing", "never") or is_embedded(name):
         image = _here(places, name)
     if image is None and policy == "never":
         raise ImageNotKnown(name, hint="--pull=missing fetches it")
@@ -193,7 +279,7 @@ def _here(places: Places, name: str) -> ImageRecord | None:
     try:
         return find(places, name)
     except ImageNotKnown:
-        return embedded(places) if _is_embedded(name) else None
+        return embedded(places) if is_embedded(name) else None
 
 
 def _newer(
@@ -208,25 +294,28 @@ def _newer(
         return here
 
 
-def _is_embedded(name: str) -> bool:
-    return reference.EMBEDDED in _names(name)
+def is_embedded(name: str) -> bool:
+    """Say whether a name means the image that comes with pypod."""
+    return reference.EMBEDDED in candidates(name)
 
 
 def embedded(places: Places) -> ImageRecord:
     """Put the image that comes with pypod into the store; no network is needed."""
-    source = paths.Places(graph=paths.LIBEXEC + "/hello", run="")
-    source_blobs = f"{source.graph}/blobs/sha256/"
+    from pypod.kernel import fastjson
+
+    source = paths.LIBEXEC + "/hello"
 
     def blob(digest: str) -> bytes:
-        with open(source_blobs + oci_digest.hex_of(digest), "rb") as file:
+        with open(f"{source}/blobs/sha256/{oci_digest.hex_of(digest)}", "rb") as file:
             return file.read()
 
     try:
-        with open(source.graph + "/index.json", "rb") as file:
+        with open(source + "/index.json", "rb") as file:
             descriptor = fastjson.loads(file.read())["manifests"][0]
         manifest = blob(descriptor["digest"])
         parsed = oci_manifest.parse(fastjson.loads(manifest), descriptor["mediaType"])
-        assert isinstance(parsed, oci_manifest.Manifest)
+        if not isinstance(parsed, oci_manifest.Manifest):
+            raise CorruptStore(f"{source}: not an image")
         for layer in parsed.layers:
             blobs.put(places, blob(layer.digest))
         return add_image(places, manifest, blob(parsed.config.digest), [reference.EMBEDDED])
@@ -237,123 +326,32 @@ def embedded(places: Places) -> ImageRecord:
         ) from None
 
 
-def tag(places: Places, name: str, new_names: Iterable[str]) -> None:
+def tag(places: Places, word: str, new_names: Iterable[str]) -> None:
     """Give an image more names. Raises ImageNotKnown, UsageError."""
-    descriptor = find_descriptor(places, name)
+    found = resolve(places, word)
     wanted = []
     for new in new_names:
-        parsed = reference.parse(local_name(new))
+        parsed = reference.local(new)
         if parsed.digest:
-            raise PypodError(f"{new}: tag by digest not supported")
-        wanted.append(str(parsed))
-    layout.set_names(places, descriptor, wanted)
+            raise UsageError(f"{new}: tag by digest not supported")
+        wanted.append(parsed.name)
+
+    def check(descriptors: list[dict[str, Any]]) -> None:
+        if all(layout.image_of(entry) != found.id for entry in descriptors):
+            raise ImageNotKnown(word)  # removed since
+
+    layout.set_names(places, found.descriptor, wanted, check)
 
 
-def local_name(name: str) -> str:
-    """Return a new name in full: without a registry it is of localhost (podman's rule)."""
-    return f"localhost/{name}" if reference.is_short(name) else name
-
-
-def untag(places: Places, name: str, names: list[str]) -> None:
-    """Take names from an image, all of them when none is given. Raises ImageNotKnown."""
-    image = find(places, name)
-    held = names_of(places, image.id)
+def untag(places: Places, word: str, names: list[str]) -> None:
+    """Take names from an image, all when none is given. Raises ImageNotKnown, PypodError."""
+    held = names_of(places, resolve(places, word).id)
     gone = []
     for one in names or held:
-        match = next((candidate for candidate in _names(one) if candidate in held), None)
-        if match is None:
-            raise PypodError(f"{one}: tag not known", hint=f"names of the image: {' '.join(held)}")
-        gone.append(match)
+        full = one if one in held else next((name for name in candidates(one) if name in held), "")
+        if not full:
+            raise PypodError(
+                f"{reference.local(one)}: tag not known", hint=f"its names: {' '.join(held)}"
+            )
+        gone.append(full)
     layout.drop_names(places, gone)
-
-
-def users(places: Places) -> dict[str, list[str]]:
-    """Return the ids of the containers of each image id."""
-    found: dict[str, list[str]] = {}
-    for container in objects.every(places):
-        try:
-            found.setdefault(container.summary["image_id"], []).append(container.id)
-        except (PypodError, KeyError):
-            continue
-    return found
-
-
-def remove(
-    places: Places,
-    facts: HostFacts,
-    name: str,
-    *,
-    force: bool = False,
-    remove_container: Callable[[str], None] | None = None,
-) -> list[str]:
-    """Take a name from an image, and the image with its last name; return podman's lines.
-
-    Raises ImageNotKnown, and ObjectInUse (exit code 2) when a container needs the image.
-    """
-    descriptor = find_descriptor(places, name)
-    image_id = layout.image_of(descriptor)
-    held = names_of(places, image_id)
-    typed = next((candidate for candidate in _names(name) if candidate in held), None)
-    if typed is not None and len(held) > 1:
-        layout.drop_names(places, [typed])
-        return [f"Untagged: {typed}"]
-    if typed is None and len(held) > 1 and not force:
-        raise ObjectInUse(
-            f"unable to delete image {image_id[7:]!r} by ID with more than one tag ({held}):"
-            " please force removal",
-            code=2,
-        )
-    needed = users(places).get(image_id, [])
-    if needed and not force:
-        raise ObjectInUse(
-            f"image used by {needed[0]}: image is in use by a container",
-            hint="remove the container first, or use --force",
-            code=2,
-        )
-    for container in needed:
-        if remove_container is not None:
-            remove_container(container)
-    image = _load(places, descriptor)
-    lines = [f"Untagged: {one}" for one in held]
-    layout.drop_image(places, image_id)
-    summary.remove(places, image_id)
-    collect(places, facts, image)
-    return [*lines, f"Deleted: {image_id[7:]}"]
-
-
-def collect(places: Places, facts: HostFacts, image: ImageRecord) -> None:
-    """Delete the layers and blobs of a removed image that no other image needs."""
-    from pypod.engine.remove_tree import remove_tree
-
-    kept_chains: set[str] = set()
-    kept_blobs: set[str] = set()
-    for other, entries in list_images(places):
-        kept_chains.update(other.chain_ids)
-        kept_blobs.update(layer.digest for layer in other.layers)
-        kept_blobs.add(other.id)
-        for entry in entries:
-            kept_blobs |= layout.digests(entry)
-    for container in objects.every(places):
-        # A container outlives the name of its image, never its layers.
-        try:
-            kept_chains.update(container.create.get("chain_ids", ()))
-        except PypodError:
-            continue
-    for kind in ("full", "single"):
-        for chain in reversed(image.chain_ids):
-            directory = f"{places.layers}/{kind}/{chain}"
-            if chain in kept_chains or not os.path.isdir(directory):
-                continue
-            gone = f"{places.trash}/{chain}.{os.urandom(4).hex()}"
-            os.rename(directory, gone)
-            for suffix in (".passwd", ".group"):
-                if os.path.exists(directory + suffix):
-                    os.unlink(directory + suffix)
-            remove_tree(places, gone, facts)
-    gone_blobs = {layer.digest for layer in image.layers} | {image.id, image.manifest}
-    gone_blobs |= {image.index, image.original} - {""}
-    for digest in gone_blobs - kept_blobs:
-        try:
-            os.unlink(blobs.path(places, digest))
-        except FileNotFoundError:
-            pass

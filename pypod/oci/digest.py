@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Digests: checked before any use in a path or a URL (CVE-2024-3727). OCI image-spec, descriptor.md."""
+"""Digests: checked before any use in a path or a URL (CVE-2024-3727).
+
+Source: OCI image-spec, descriptor.md.
+"""
 
 from __future__ import annotations
 

@@ -1,21 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
 """An image as the store knows it: the summary of its manifest and configuration.
 
-Source: OCI image-spec, config.md. Everything from an image is data: a field of the wrong type counts
-as absent, only known fields are kept, and nothing here can give a container more rights (A29, A61).
+Source: OCI image-spec, config.md. Everything from an image is data: a field of the wrong type
+counts as absent, only known fields are kept, and nothing here can give a container more rights
+(A29, A61).
 """
 
 from __future__ import annotations
 
 from pypod.errors import IntegrityError, RegistryError
 from pypod.oci import digest as oci_digest
-from pypod.oci.manifest import Descriptor, Manifest, Platform
+from pypod.oci.manifest import (
+    DOCKER_CONFIG,
+    OCI_CONFIG,
+    Descriptor,
+    Manifest,
+    Platform,
+)
 from pypod.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+
+SUMMARY_VERSION = 1
+"""A summary of another version is made again from the image's blobs."""
+
+_HISTORY_MOST = 2048
+_CONFIGS = (OCI_CONFIG, DOCKER_CONFIG, "application/octet-stream")
+"""Types of a configuration; docker 1.10 pushed them as plain bytes."""
 
 
 class ImageRecord(Value):
@@ -25,13 +40,14 @@ class ImageRecord(Value):
     manifest: str
     """Digest of this platform's OCI manifest."""
     config: dict[str, Any]
-    """env, entrypoint, cmd, workdir, user, labels, stop_signal, volumes, exposed_ports."""
+    """env, entrypoint, cmd, workdir, user, labels, stop_signal, volumes, exposed_ports, and for
+    `inspect` alone healthcheck, shell, onbuild. Empty ones are left out."""
     created: str
     architecture: str
     os: str
     variant: str
     size: int
-    """Bytes of the layers' blobs and the configuration."""
+    """Bytes: the unpacked layers if they were counted, else their blobs and the configuration."""
     chain_ids: tuple[str, ...]
     """Names of the unpacked layers, hexadecimal, lowest first (image-spec, config.md: chain id)."""
     diff_ids: tuple[str, ...]
@@ -50,7 +66,7 @@ class ImageRecord(Value):
 
     def to_summary(self) -> dict[str, Any]:
         """Return the JSON form that summary/<id>.json holds."""
-        summary = self.as_dict()
+        summary: dict[str, Any] = {"version": SUMMARY_VERSION, **self.as_dict()}
         summary["layers"] = [
             [layer.media_type, layer.digest, layer.size] for layer in self.layers
         ]
@@ -58,7 +74,9 @@ class ImageRecord(Value):
 
     @staticmethod
     def from_summary(summary: dict[str, Any]) -> ImageRecord:
-        """Return the value of a summary that pypod wrote. Raises KeyError, TypeError."""
+        """Return the value of a summary of ours. Raises KeyError, TypeError, ValueError."""
+        if summary["version"] != SUMMARY_VERSION:
+            raise ValueError("the summary is of another version of pypod")
         fields = {key: summary[key] for key in ImageRecord._fields}
         fields["layers"] = tuple(Descriptor(*entry) for entry in summary["layers"])
         for name in ("chain_ids", "diff_ids", "history"):
@@ -92,6 +110,9 @@ def record(
     """
     if not isinstance(document, dict):
         raise RegistryError("the image's configuration is not a JSON object")
+    if manifest.config.media_type not in _CONFIGS:
+        kind = ascii(manifest.config.media_type)[:100]
+        raise RegistryError(f"not a container image: its configuration is of type {kind}")
     rootfs = document.get("rootfs")
     diffs = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
     if not isinstance(diffs, list):
@@ -115,9 +136,7 @@ def record(
         chain_ids=chain_ids(diff_ids, sha256),
         diff_ids=diff_ids,
         layers=manifest.layers,
-        history=tuple(
-            entry for entry in (history if isinstance(history, list) else ()) if isinstance(entry, dict)
-        ),
+        history=_history(history),
         author=_text(document.get("author")),
         index=index,
         original=original,
@@ -141,6 +160,9 @@ def _config(config: dict[str, Any]) -> dict[str, Any]:
         "stop_signal": _text(config.get("StopSignal")),
         "volumes": _keys(config.get("Volumes")),
         "exposed_ports": _keys(config.get("ExposedPorts")),
+        "healthcheck": _healthcheck(config.get("Healthcheck")),
+        "shell": _words(config.get("Shell")),
+        "onbuild": _words(config.get("OnBuild")),
     }
     return {key: value for key, value in kept.items() if value}
 
@@ -150,21 +172,56 @@ def _is_variable(entry: str) -> bool:
     return bool(name and equals)
 
 
+def _is_text(value: Any) -> bool:
+    """Say whether a value is text that can be a word of a command line and be written as UTF-8."""
+    if not isinstance(value, str) or "\0" in value:
+        return False
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON's \u can spell
+        return False
+    return True
+
+
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) and "\0" not in value else ""
+    return value if _is_text(value) else ""
 
 
 def _words(value: Any) -> list[str]:
-    if not isinstance(value, list):
-        return []
-    return [word for word in value if isinstance(word, str) and "\0" not in word]
+    return [word for word in value if _is_text(word)] if isinstance(value, list) else []
 
 
 def _labels(value: Any) -> dict[str, str]:
     if not isinstance(value, dict):
         return {}
-    return {key: text for key, text in value.items() if isinstance(text, str)}
+    return {key: text for key, text in value.items() if _is_text(key) and _is_text(text)}
 
 
 def _keys(value: Any) -> list[str]:
     return sorted(key for key in value if _text(key)) if isinstance(value, dict) else []
+
+
+def _healthcheck(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {}
+    kept: dict[str, Any] = {"Test": _words(value.get("Test"))}
+    for key in ("Interval", "Timeout", "StartPeriod", "StartInterval", "Retries"):
+        number = value.get(key)
+        if isinstance(number, int) and not isinstance(number, bool) and 0 < number < 1 << 63:
+            kept[key] = number
+    return kept if kept["Test"] else {}
+
+
+def _history(value: Any) -> tuple[dict[str, Any], ...]:
+    kept = []
+    for entry in value[:_HISTORY_MOST] if isinstance(value, list) else ():
+        if isinstance(entry, dict):
+            step: dict[str, Any] = {
+                key: entry[key]
+                for key in ("created", "created_by", "author", "comment")
+                if _text(entry.get(key))
+            }
+            if entry.get("empty_layer") is True:
+                step["empty_layer"] = True
+            kept.append(step)
+    return tuple(kept)

@@ -29,7 +29,12 @@ MANIFESTS = (OCI_MANIFEST, DOCKER_MANIFEST)
 ACCEPT = (*MANIFESTS, *INDEXES)
 
 LAYERS_MOST = 512
+MANIFESTS_MOST = 4096
+"""Entries of an index."""
+INDEX_DEPTH_MOST = 2
+"""An index may name another one, and that one only images (A55)."""
 MANIFEST_BYTES_MOST = 4 << 20
+CONFIG_BYTES_MOST = 4 << 20
 
 _COMPRESSIONS = {"": "", "+gzip": "gzip", ".gzip": "gzip", "+zstd": "zstd", ".zstd": "zstd"}
 
@@ -55,7 +60,7 @@ class Descriptor(Value):
 
     @property
     def compression(self) -> str:
-        """gzip, zstd, or nothing for a plain tar. Raises RegistryError for another kind of layer."""
+        """gzip, zstd, or nothing for a plain tar. Raises RegistryError for other layers."""
         for base in (OCI_LAYER, DOCKER_LAYER):
             if self.media_type.startswith(base):
                 suffix = self.media_type[len(base) :]
@@ -93,7 +98,8 @@ def architecture_of(machine: str) -> tuple[str, str]:
 def parse(document: Any, content_type: str) -> Manifest | Index:
     """Return the manifest or index of a parsed document.
 
-    Its own mediaType and the type it was sent with must agree, and it may not be both (CVE-2021-41190).
+    Its own mediaType and the type it was sent with must agree, and it may not be both
+    (CVE-2021-41190).
     Raises IntegrityError, RegistryError.
     """
     if not isinstance(document, dict):
@@ -101,34 +107,40 @@ def parse(document: Any, content_type: str) -> Manifest | Index:
     own = document.get("mediaType", "")
     sent = content_type.partition(";")[0].strip()
     both = "manifests" in document and ("layers" in document or "config" in document)
-    if both or (own and sent in ACCEPT and own != sent):
-        raise IntegrityError("the manifest is ambiguous: its type and its content disagree")
-    if document.get("schemaVersion") != 2:
+    if both or not isinstance(own, str) or (own and sent in ACCEPT and own != sent):
+        raise _ambiguous()
+    if "fsLayers" in document or document.get("schemaVersion") != 2:
         raise RegistryError(
             "the manifest is of an old schema", hint="ask for the image to be pushed again"
         )
     kind = own or (sent if sent in ACCEPT else "")
     if not kind:
         kind = OCI_INDEX if "manifests" in document else OCI_MANIFEST
+    if kind not in ACCEPT:
+        raise RegistryError(f"a manifest of type {ascii(kind)[:100]} is not an image")
     if kind in INDEXES and "manifests" in document:
-        entries = _list(document["manifests"], "manifests")
-        return Index(kind, tuple(_descriptor(entry) for entry in entries))
+        return Index(kind, _descriptors(document["manifests"], "manifests", MANIFESTS_MOST))
     if kind in MANIFESTS and "layers" in document and "config" in document:
-        layers = _list(document["layers"], "layers")
-        if len(layers) > LAYERS_MOST:
-            raise RegistryError(f"the image has {len(layers)} layers, {LAYERS_MOST} are the most")
-        return Manifest(
-            kind,
-            _descriptor(document["config"]),
-            tuple(_descriptor(entry) for entry in layers),
-        )
-    raise IntegrityError("the manifest is ambiguous: its type and its content disagree")
+        config = _descriptor(document["config"])
+        if config.size > CONFIG_BYTES_MOST:
+            raise RegistryError(
+                f"the image's configuration has {config.size} bytes,"
+                f" {CONFIG_BYTES_MOST} are the most"
+            )
+        return Manifest(kind, config, _descriptors(document["layers"], "layers", LAYERS_MOST))
+    raise _ambiguous()
 
 
-def _list(value: Any, name: str) -> list[Any]:
+def _ambiguous() -> IntegrityError:
+    return IntegrityError("the manifest is ambiguous: its type and its content disagree")
+
+
+def _descriptors(value: Any, name: str, most: int) -> tuple[Descriptor, ...]:
     if not isinstance(value, list):
         raise RegistryError(f"the manifest's {name} are not a list")
-    return value
+    if len(value) > most:
+        raise RegistryError(f"the manifest has {len(value)} {name}, {most} are the most")
+    return tuple(_descriptor(entry) for entry in value)
 
 
 def _descriptor(entry: Any) -> Descriptor:
@@ -148,28 +160,57 @@ def _descriptor(entry: Any) -> Descriptor:
 
 
 def _platform(entry: dict[str, Any]) -> Platform:
-    return Platform(*(str(entry.get(key) or "") for key in ("os", "architecture", "variant")))
+    words = (entry.get(key) for key in ("os", "architecture", "variant"))
+    return Platform(*(word if isinstance(word, str) else "" for word in words))
+
+
+def _variants(wanted: Platform) -> tuple[str, ...]:
+    """Return the variants that a machine runs, best first.
+
+    Sources: image-spec, image-index.md (variants); containerd's and containers/image's order.
+    """
+    own = wanted.variant
+    if wanted.architecture == "arm" and own in ("v5", "v6", "v7", "v8"):
+        return (*(f"v{number}" for number in range(int(own[1]), 4, -1)), "")
+    if wanted.architecture == "arm64":
+        return (own, "v8", "") if own else ("", "v8")
+    if wanted.architecture == "amd64":
+        # v1 is what every amd64 machine has; v2 to v4 are only for those who ask.
+        return (own, "", "v1") if own else ("", "v1")
+    return (own, "")
+
+
+def runs_on(found: Platform, wanted: Platform) -> bool:
+    """Say whether an image for one platform runs on another; what is not named fits."""
+    if found.os and found.os != wanted.os:
+        return False
+    if found.architecture and found.architecture != wanted.architecture:
+        return False
+    return not found.architecture or found.variant in _variants(wanted)
 
 
 def choose(index: Index, wanted: Platform) -> Descriptor:
-    """Return the image of an index for a platform: the exact variant, else any or none.
+    """Return the entry of an index for a platform: the best variant, else an index inside.
 
-    Raises RegistryError that names the platforms there are.
+    The caller that gets an index counts INDEX_DEPTH_MOST. Raises RegistryError that names the
+    platforms there are.
     """
     images = [entry for entry in index.manifests if entry.media_type in ("", *MANIFESTS)]
-    for variants in ((wanted.variant,), ("",), None):
-        for entry in images:
-            there = entry.platform
-            if there is None or (there.os, there.architecture) != (wanted.os, wanted.architecture):
-                continue
-            if variants is None and wanted.variant and wanted.architecture != "arm64":
-                continue
-            if variants is None or there.variant in variants:
+    named = [entry for entry in images if entry.platform is not None]
+    for variant in _variants(wanted):
+        for entry in named:
+            if entry.platform == wanted.replace(variant=variant):
                 return entry
-    names = sorted({str(entry.platform) for entry in images if entry.platform is not None})
-    known = [name for name in names if not name.startswith("unknown")]
+    for entry in index.manifests:
+        nested = entry.media_type in INDEXES
+        if nested and (entry.platform is None or runs_on(entry.platform, wanted)):
+            return entry
+    if len(images) == 1 and not named:
+        return images[0]  # umoci and others write no platform: the configuration will tell
+    names = sorted({str(entry.platform) for entry in named})
+    known = [ascii(name)[1:-1] for name in names if name and not name.startswith("unknown")]
     raise RegistryError(
-        f"no image for platform {wanted}; there is {', '.join(known) or 'none at all'}",
+        f"no image for platform {wanted}; there is {', '.join(known)[:300] or 'none at all'}",
         hint="--platform OS/ARCH chooses another; running it needs an emulator",
     )
 

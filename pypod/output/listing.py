@@ -38,6 +38,7 @@ def show(
     json_rows: Sequence[dict[str, Any]],
     *,
     heading: bool = True,
+    id_heading: str = "CONTAINER ID",
 ) -> None:
     """Print rows through --format; a `table` template gets headings made of its fields."""
     if text in ("json", "{{json .}}"):
@@ -51,23 +52,24 @@ def show(
             print(render(text, row))
         return
     cells = text.removeprefix("table").strip()
-    lines = [_headings(cells)] if heading else []
+    lines = [_headings(cells, id_heading)] if heading else []
     lines += [render(cells, row) for row in rows]
     columns.print_table([line.split("\t") for line in lines])
 
 
-def _headings(text: str) -> str:
+def _headings(text: str, id_heading: str) -> str:
     """Return the heading of a template: each field's name in capitals."""
+    known = {**_KNOWN, "ID": id_heading}
     out, rest = "", template.expand_escapes(text)
     while "{{" in rest:
         before, _, after = rest.partition("{{")
         inside, _, rest = after.partition("}}")
         name = "".join(char for char in inside.split(".")[-1] if char.isalpha())
-        out += before + (_KNOWN.get(name) or _split(name))
+        out += before + (known.get(name) or _split(name))
     return out + rest
 
 
-_KNOWN = {"ID": "CONTAINER ID", "RunningFor": "CREATED", "CreatedSince": "CREATED"}
+_KNOWN = {"RunningFor": "CREATED", "CreatedSince": "CREATED"}
 
 
 def _split(name: str) -> str:

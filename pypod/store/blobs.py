@@ -22,10 +22,13 @@ if TYPE_CHECKING:
 try:
     from _sha2 import sha256 as _sha256
 except ImportError:
-    from _sha256 import sha256 as _sha256  # type: ignore[import-not-found,no-redef]
+    from _sha256 import sha256 as _sha256
 
 SMALL_MOST = 4 << 20
 """Bytes of a manifest or configuration at most (A55)."""
+
+PARTIALS = "partial"
+"""Directory of images/ for blobs on their way in; its files are locked by their writers."""
 
 
 def sha256_hex(data: bytes) -> str:
@@ -94,13 +97,14 @@ class Writer:
         self.digest, self.size = oci_digest.check(digest), size
         self.final = path(places, digest)
         self._directory = os.path.dirname(self.final)
-        partials = places.images + "/partial"
+        partials = f"{places.images}/{PARTIALS}"
         os.makedirs(partials, mode=0o700, exist_ok=True)
         self._partial = f"{partials}/{oci_digest.hex_of(digest)}"
         self.offset = 0
         self.done = False
         self._lock: Lock
         self._held = False
+        self._aborted = False
         self._open()
 
     def _open(self) -> None:
@@ -128,8 +132,16 @@ class Writer:
         while data := os.read(self._lock.fd, 1 << 20):
             self._hash.update(data)
             self.offset += len(data)
-        if self.offset > self.size:
-            self.restart()
+        if self.offset >= self.size > 0:
+            # Whole, and killed before its rename; or no part of this blob at all.
+            if self.offset == self.size and self._found() == self.digest:
+                self.commit()
+                self.close()
+            else:
+                self.restart()
+
+    def _found(self) -> str:
+        return "sha256:" + str(self._hash.hexdigest())
 
     def kept(self) -> Iterator[bytes]:
         """Yield what a former attempt left, for a reader that needs the blob from its beginning."""
@@ -145,8 +157,12 @@ class Writer:
         self._hash, self.offset = _sha256(), 0
 
     def write(self, data: bytes) -> None:
-        """Append bytes. Raises IntegrityError when there are more than the descriptor says."""
+        """Append bytes. Raises IntegrityError when there are more than the descriptor says.
+
+        Then nothing of it is kept. Raises PypodError when the disk is full.
+        """
         if self.offset + len(data) > self.size:
+            self.abort()
             raise IntegrityError(f"blob {self.digest} is longer than {self.size} bytes")
         self._hash.update(data)
         view = memoryview(data)
@@ -157,16 +173,20 @@ class Writer:
             raise PypodError(
                 f"cannot write blob {self.digest[:19]}: {error.strerror}"
                 f" ({self.size - self.offset} more bytes are needed)",
+                hint="make room and try again",
             ) from None
         self.offset += len(data)
 
     def commit(self, *, durable: bool = True) -> None:
-        """Give the blob its name. Raises IntegrityError, and then nothing of it is left."""
-        found = "sha256:" + self._hash.hexdigest()
-        if self.offset != self.size and found != self.digest:
+        """Give the blob its name. Raises IntegrityError.
+
+        What ended early stays for the next attempt; of what has a wrong digest nothing is left.
+        """
+        if self.offset != self.size:
             raise IntegrityError(
                 f"blob {self.digest} ended after {self.offset} of {self.size} bytes"
             )
+        found = self._found()
         if found != self.digest:
             self.abort()
             raise IntegrityError(f"blob {self.digest} arrived as {found}: wrong digest")
@@ -181,7 +201,10 @@ class Writer:
         self.done = True
 
     def abort(self) -> None:
-        """Throw away what came so far."""
+        """Throw away what came so far; the next writer of this blob begins with nothing."""
+        if self._aborted:
+            return  # the name may be another writer's by now
+        self._aborted = True
         try:
             os.unlink(self._partial)
         except FileNotFoundError:
@@ -190,7 +213,7 @@ class Writer:
     def close(self) -> None:
         """Release the blob; what came so far stays for the next attempt, of nothing nothing."""
         if self._held:
-            if not self.done and self.offset == 0:
+            if not self.done and not self._aborted and self.offset == 0:
                 self.abort()
             self._lock.close()
             self._held = False

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The OCI image layout of the store: index.json is the only truth for names (image-spec, image-layout.md).
+"""The OCI image layout of the store: index.json is the only truth for names.
+
+Source: OCI image-spec, image-layout.md.
 
 Writers hold images/.lock from read to rename and no longer; readers never lock.
 """
@@ -37,7 +39,7 @@ def read(places: Places) -> list[dict[str, Any]]:
     try:
         with open(places.images + "/index.json", "rb", buffering=0) as file:
             document = fastjson.loads(file.read())
-        return list(document["manifests"])
+        return [entry for entry in document["manifests"] if isinstance(entry, dict)]
     except FileNotFoundError:
         return []
     except (fastjson.BadJson, KeyError, TypeError) as error:
@@ -73,7 +75,7 @@ def _replace(places: Places, name: str, text: str) -> None:
     os.close(directory)
 
 
-def annotations(descriptor: dict[str, Any]) -> dict[str, str]:
+def notes_of(descriptor: dict[str, Any]) -> dict[str, str]:
     """Return the annotations of a descriptor, an empty object when it has none."""
     found = descriptor.get("annotations")
     return found if isinstance(found, dict) else {}
@@ -81,12 +83,32 @@ def annotations(descriptor: dict[str, Any]) -> dict[str, str]:
 
 def name_of(descriptor: dict[str, Any]) -> str:
     """Return the name that a descriptor gives its image, empty for a dangling one."""
-    return annotations(descriptor).get(REF_NAME, "")
+    return _note(descriptor, REF_NAME)
+
+
+def _note(descriptor: dict[str, Any], key: str) -> str:
+    value = notes_of(descriptor).get(key, "")
+    return value if isinstance(value, str) else ""
 
 
 def image_of(descriptor: dict[str, Any]) -> str:
-    """Return the id of the image that a descriptor means."""
-    return annotations(descriptor).get(CONFIG, "")
+    """Return the id of a descriptor's image, empty when another tool wrote it."""
+    return _note(descriptor, CONFIG)
+
+
+def index_of(descriptor: dict[str, Any]) -> str:
+    """Return the digest of the index that an image was chosen from, or nothing."""
+    return _note(descriptor, INDEX)
+
+
+def original_of(descriptor: dict[str, Any]) -> str:
+    """Return the digest of the v2s2 manifest that an image was pulled as, or nothing."""
+    return _note(descriptor, ORIGINAL)
+
+
+def ours(places: Places) -> list[dict[str, Any]]:
+    """Return the descriptors that pypod wrote; another tool's stay in the file, unlisted."""
+    return [entry for entry in read(places) if image_of(entry)]
 
 
 def describe(image: ImageRecord, manifest_size: int, name: str = "") -> dict[str, Any]:
@@ -103,55 +125,70 @@ def describe(image: ImageRecord, manifest_size: int, name: str = "") -> dict[str
         "digest": image.manifest,
         "size": manifest_size,
         "annotations": notes,
-        "platform": {"os": image.os, "architecture": image.architecture},
+        "platform": {
+            key: value
+            for key, value in (
+                ("os", image.os),
+                ("architecture", image.architecture),
+                ("variant", image.variant),
+            )
+            if value
+        },
     }
 
 
 def digests(descriptor: dict[str, Any]) -> set[str]:
     """Return every digest that an image answers to, its id left out."""
-    notes = annotations(descriptor)
-    found = {descriptor.get("digest", ""), notes.get(INDEX, ""), notes.get(ORIGINAL, "")}
+    found = {descriptor.get("digest", ""), index_of(descriptor), original_of(descriptor)}
     return found - {""}
 
 
-def set_names(places: Places, descriptor: dict[str, Any], names: Iterable[str]) -> list[str]:
-    """Give an image names, taking each from the image that had it; return the ids that lost one.
+def set_names(
+    places: Places,
+    descriptor: dict[str, Any],
+    names: Iterable[str],
+    check: Callable[[list[dict[str, Any]]], None] | None = None,
+) -> None:
+    """Give an image names, taking each from the image that had it.
 
     An image that loses its last name stays, dangling. Without names the image is only made known.
+    `check` sees the old descriptors under the lock, and raises to stop.
     """
-    lost: list[str] = []
-    wanted = list(names)
+    wanted = set(names)
 
     def edit(descriptors: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        kept = []
-        for entry in descriptors:
-            if name_of(entry) and name_of(entry) in wanted:
-                if image_of(entry) != image_of(descriptor):
-                    lost.append(image_of(entry))
-                    if not any(
-                        other is not entry and image_of(other) == image_of(entry)
-                        for other in descriptors
-                    ):
-                        kept.append(_unnamed(entry))
-                continue
-            kept.append(entry)
-        for name in wanted:
-            notes = {**annotations(descriptor), REF_NAME: name}
+        if check is not None:
+            check(descriptors)
+        kept = [entry for entry in descriptors if name_of(entry) not in wanted]
+        if wanted:
             kept = [
                 entry
                 for entry in kept
                 if name_of(entry) or image_of(entry) != image_of(descriptor)
             ]
-            kept.append({**descriptor, "annotations": notes})
-        known = any(image_of(entry) == image_of(descriptor) for entry in kept)
-        return kept if known else [*kept, _unnamed(descriptor)]
+        for name in sorted(wanted):
+            kept.append(
+                {**descriptor, "annotations": {**notes_of(descriptor), REF_NAME: name}}
+            )
+        return _with_dangling([*descriptors, descriptor], kept)
 
     change(places, edit)
-    return lost
+
+
+def _with_dangling(
+    before: list[dict[str, Any]], kept: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return `kept` and, unnamed, every image of `before` that it lacks."""
+    known = {image_of(entry) for entry in kept}
+    for entry in before:
+        if image_of(entry) and image_of(entry) not in known:
+            known.add(image_of(entry))
+            kept.append(_unnamed(entry))
+    return kept
 
 
 def _unnamed(descriptor: dict[str, Any]) -> dict[str, Any]:
-    notes = {key: value for key, value in annotations(descriptor).items() if key != REF_NAME}
+    notes = {key: value for key, value in notes_of(descriptor).items() if key != REF_NAME}
     return {**descriptor, "annotations": notes}
 
 
@@ -161,19 +198,20 @@ def drop_names(places: Places, names: Iterable[str]) -> None:
 
     def edit(descriptors: list[dict[str, Any]]) -> list[dict[str, Any]]:
         kept = [entry for entry in descriptors if name_of(entry) not in gone]
-        for entry in descriptors:
-            if name_of(entry) in gone and not any(
-                image_of(other) == image_of(entry) for other in kept
-            ):
-                kept.append(_unnamed(entry))
-        return kept
+        return _with_dangling(descriptors, kept)
 
     change(places, edit)
 
 
-def drop_image(places: Places, image_id: str) -> None:
-    """Take an image and all its names out of the index."""
-    change(
-        places,
-        lambda descriptors: [entry for entry in descriptors if image_of(entry) != image_id],
-    )
+def drop_image(
+    places: Places, image_id: str, after: Callable[[list[dict[str, Any]]], None]
+) -> None:
+    """Take an image and all its names out of the index, then call `after` under the same lock.
+
+    `after` gets what is left, and may delete what none of it needs: a pull that finished since has
+    its image in there, one that is about to finish waits for the lock and then looks again.
+    """
+    with Lock(places.images + "/.lock", create=True):
+        left = [entry for entry in read(places) if image_of(entry) != image_id]
+        _write(places, left)
+        after(left)

@@ -29,33 +29,53 @@ def write(places: Places, image: ImageRecord) -> None:
     """Write the summary of an image, atomically and durably."""
     final = path(places, image.id)
     staged = f"{final}.{os.getpid()}.new"
+    os.makedirs(places.summaries, mode=0o700, exist_ok=True)
     with open(staged, "wb", buffering=0) as file:
         file.write(fastjson.dumps(image.to_summary()).encode())
         os.fsync(file.fileno())
     os.rename(staged, final)
+    directory = os.open(places.summaries, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    os.fsync(directory)
+    os.close(directory)
 
 
-def read(places: Places, image_id: str, manifest: str = "") -> ImageRecord:
+def read(
+    places: Places, image_id: str, manifest: str = "", *, index: str = "", original: str = ""
+) -> ImageRecord:
     """Return an image; `manifest` is where to make the summary from when it is lost.
 
-    Raises CorruptStore.
+    `index` and `original` are then what the index's descriptor says of it. Raises CorruptStore.
     """
     try:
         with open(path(places, image_id), "rb", buffering=0) as file:
-            return ImageRecord.from_summary(fastjson.loads(file.read()))
+            image = ImageRecord.from_summary(fastjson.loads(file.read()))
+        if image.id == image_id:
+            return image
     except FileNotFoundError:
         pass
     except (fastjson.BadJson, KeyError, TypeError, ValueError):
         pass
+    image = _made_again(places, image_id, manifest, index, original)
+    try:
+        write(places, image)
+    except OSError:
+        pass  # a full disk keeps nobody from looking at an image
+    return image
+
+
+def _made_again(
+    places: Places, image_id: str, manifest: str, index: str, original: str
+) -> ImageRecord:
     if not manifest:
         raise CorruptStore(f"image {image_id[7:19]}: its summary is missing")
-    found = oci_manifest.parse(fastjson.loads(blobs.read(places, manifest)), "")
-    if not isinstance(found, oci_manifest.Manifest):
-        raise CorruptStore(f"image {image_id[7:19]}: {manifest} is not its manifest")
-    config = fastjson.loads(blobs.read(places, found.config.digest))
-    image = record(found, manifest, config, blobs.sha256_hex)
-    write(places, image)
-    return image
+    try:
+        found = oci_manifest.parse(fastjson.loads(blobs.read(places, manifest)), "")
+        if not isinstance(found, oci_manifest.Manifest) or found.config.digest != image_id:
+            raise CorruptStore(f"image {image_id[7:19]}: {manifest} is not its manifest")
+        config = fastjson.loads(blobs.read(places, found.config.digest))
+    except fastjson.BadJson as error:
+        raise CorruptStore(f"image {image_id[7:19]}: {error}") from None
+    return record(found, manifest, config, blobs.sha256_hex, index=index, original=original)
 
 
 def remove(places: Places, image_id: str) -> None:

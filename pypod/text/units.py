@@ -7,13 +7,13 @@ _SIZES = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 _DURATIONS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-def human_size(size: float) -> str:
-    """Return a size in decimal units, at most four digits: `1.23MB` (docker's go-units)."""
+def human_size(size: float, digits: int = 4, gap: str = "") -> str:
+    """Return a size in decimal units: `1.234MB` (docker's go-units); podman's images `1.23 MB`."""
     unit = 0
     while size >= 1000 and unit < len(_SIZES) - 1:
         size /= 1000
         unit += 1
-    return f"{size:.4g}{_SIZES[unit]}"
+    return f"{size:.{digits}g}{gap}{_SIZES[unit]}"
 
 
 def human_duration(seconds: float) -> str:
