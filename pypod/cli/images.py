@@ -26,9 +26,7 @@ def images(args: Args) -> int:
         raise UsageError("cannot specify an image and --all")
     if args.quiet and args.format:
         raise UsageError("--quiet and --format cannot be used together")
-    found = image_list.rows(
-        args.places, args.name, args.filter, getattr(args, "sort", "") or "created"
-    )
+    found = image_list.rows(args.places, args.name, args.filter, args.sort or "created")
     if args.quiet:
         ids = (row.image.id if args.no_trunc else row.image.id[7:19] for row in found)
         sys.stdout.write("".join(f"{one}\n" for one in dict.fromkeys(ids)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 
+from pypod.engine import images as engine_images
 from pypod.engine import transfer
 from pypod.errors import UsageError
 from pypod.kernel import config, log, paths
@@ -60,6 +61,8 @@ def pull_for_run(args: Args, facts: HostFacts, name: str) -> ImageRecord:
 
 
 def _pull(args: Args, facts: HostFacts, name: str, wishes: _Wishes) -> ImageRecord:
+    if engine_images.is_embedded(name):
+        return engine_images.embedded(args.places)
     settings = config.load(args.places)
     found = _references(name.removeprefix("docker://"), settings.search)
     for number, wanted in enumerate(found):

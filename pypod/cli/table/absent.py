@@ -65,7 +65,7 @@ OPTIONS = {
     "attach": "",
     "create": _CREATE,
     "exec": "cidfile no-session preserve-fd preserve-fds",
-    "images": "history no-history sort tree",
+    "images": "history no-history tree",
     "info": "debug",
     "kill": "cidfile",
     "logs": "color details names no-color",

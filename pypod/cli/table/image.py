@@ -20,6 +20,7 @@ COMMANDS: dict[str, Command] = {
             ("--no-trunc", "no_trunc", "bool", "", "Show ids in full"),
             ("--noheading -n", "noheading", "bool", "", "Leave the headings out"),
             ("--quiet -q", "quiet", "bool", "", "Show ids only"),
+            ("--sort", "sort", "str", "FIELD", "By created, id, repository, size or tag"),
         ),
     ),
     "rmi": (
