@@ -90,7 +90,7 @@ COMMANDS: dict[str, Command] = {
         "Start containers",
         "[CONTAINERS...]",
         (
-            _ALL,
+            ("--all", "all", "bool", "", "All containers"),
             ("--attach -a", "attach", "bool", "", "Attach to its output and exit code"),
             _KEYS,
             _INTERACTIVE,
