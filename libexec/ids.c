@@ -11,13 +11,14 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "uapi.h"
 #include "util.h"
 
-static void __attribute__((noreturn)) give_up(struct init *init, pid_t child, const char *text)
+static void __attribute__((noreturn)) give_up(struct init *init, const char *text)
 {
     int err = errno;
 
-    kill(child, SIGKILL);
+    syscall(SYS_pidfd_send_signal, init->child_fd, SIGKILL, NULL, 0);
     fail_errno(init, err, text);
 }
 
@@ -55,7 +56,7 @@ static void write_file(struct init *init, pid_t child, const char *name, const c
     cleanup_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
     /* One write: the kernel takes a map whole or not at all. */
     if (fd < 0 || write(fd, text, length) != (ssize_t)length)
-        give_up(init, child, name);
+        give_up(init, name);
 }
 
 static void write_directly(struct init *init, pid_t child, const struct op *op)
@@ -68,22 +69,22 @@ static void write_directly(struct init *init, pid_t child, const struct op *op)
                            op->argv[i + 1], op->argv[i + 2]);
         if (put < 0 || (size_t)put >= sizeof text - length) {
             errno = E2BIG;
-            give_up(init, child, "the id map has too many extents");
+            give_up(init, "the id map has too many extents");
         }
         length += (size_t)put;
     }
-    write_file(init, child, op == init->uid.op ? "uid_map" : "gid_map", text, length);
+    write_file(init, child, op == init->uid ? "uid_map" : "gid_map", text, length);
 }
 
 void write_id_maps(struct init *init, pid_t child)
 {
-    const struct op *maps[2] = {init->uid.op, init->gid.op};
+    const struct op *maps[2] = {init->uid, init->gid};
     pid_t tools[2] = {-1, -1};
     int errors[2];
     char text[220];
 
     if (pipe2(errors, O_CLOEXEC) < 0)
-        give_up(init, child, "a pipe");
+        give_up(init, "a pipe");
     /* Before the gid map: an unprivileged one is only taken once setgroups is denied. */
     if (init->deny_setgroups)
         write_file(init, child, "setgroups", "deny", 4);
@@ -94,7 +95,7 @@ void write_id_maps(struct init *init, pid_t child)
         if (strcmp(maps[i]->argv[1], "direct") == 0)
             write_directly(init, child, maps[i]);
         else if ((tools[i] = start_tool(maps[i], child, errors[1])) < 0)
-            give_up(init, child, maps[i]->argv[1]);
+            give_up(init, maps[i]->argv[1]);
     }
     close(errors[1]);
     for (int i = 0; i < 2; i++) {
@@ -104,13 +105,13 @@ void write_id_maps(struct init *init, pid_t child)
             continue;
         while (waitpid(tools[i], &status, 0) < 0)
             if (errno != EINTR)
-                give_up(init, child, maps[i]->argv[1]);
+                give_up(init, maps[i]->argv[1]);
         if (status != 0) {
             ssize_t length = read(errors[0], text, sizeof text - 1);
             text[length < 0 ? 0 : length] = 0;
             text[strcspn(text, "\n")] = 0;
             errno = EPERM;
-            give_up(init, child, text[0] ? text : maps[i]->argv[1]);
+            give_up(init, text[0] ? text : maps[i]->argv[1]);
         }
     }
     close(errors[0]);

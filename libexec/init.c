@@ -117,7 +117,7 @@ static const struct verb {
     {"umask", 1, 1, STAGE_SETUP, op_umask},
     {"console", 2, 2, STAGE_SETUP, op_console},
     {"environment", 0, SIZE_MAX, STAGE_USER, op_environment},
-    {"user-name", 1, 1, STAGE_USER, op_user_name},
+    {"user-name", 2, 2, STAGE_USER, op_user_name},
     {"bounding", 1, 1, STAGE_USER, op_bounding},
     {"groups", 0, SIZE_MAX, STAGE_USER, op_groups},
     {"user", 2, 2, STAGE_USER, op_user},
@@ -126,6 +126,7 @@ static const struct verb {
     {"capabilities", 4, 4, STAGE_USER, op_capabilities},
     {"seccomp", 1, 1, STAGE_USER, op_seccomp},
     {"die-with-parent", 0, 0, STAGE_USER, op_die_with_parent},
+    {"session", 0, 0, STAGE_USER, op_session},
     {"release", 0, 0, STAGE_USER, op_release},
     {"reaper", 0, 0, STAGE_USER, op_reaper},
     {"exec", 1, SIZE_MAX, STAGE_EXEC, op_exec},
@@ -147,53 +148,71 @@ static void execute(struct init *init, const struct op *op)
     fail_errno(init, EINVAL, "unknown verb");
 }
 
-/* The inner half: waits for its id maps, then does the rest of the plan. */
-static void __attribute__((noreturn)) inner(struct init *init, int maps_fd)
+/* Every signal as a new process expects it. By the system call: libc refuses the signals that it keeps
+ * for itself, and a caller may ignore or block them. */
+static void reset_signals(void)
+{
+    static const uint64_t usual[8]; /* zeros: SIG_DFL, and no signal blocked */
+
+    for (int number = 1; number < NSIG; number++) /* SIGKILL and SIGSTOP refuse, as they should */
+        syscall(SYS_rt_sigaction, number, usual, NULL, sizeof usual[0]);
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, usual, NULL, sizeof usual[0]);
+}
+
+/* The inner half: waits until it is known to the monitor and its ids are mapped, then does the rest of
+ * the plan. Without the wait an early failure would be told before the process that failed. */
+static void __attribute__((noreturn)) inner(struct init *init, int go)
 {
     char byte;
 
     /* The outer half has reported why, if it closed this without a word. */
-    if (maps_fd >= 0) {
-        if (read(maps_fd, &byte, 1) != 1)
-            _exit(125);
-        close(maps_fd);
-    }
-    sigset_t none;
-    sigemptyset(&none);
-    /* The system call: libc refuses the signals that it keeps for itself, and a caller may ignore them.
-     * SIGKILL and SIGSTOP refuse, as they should. */
-    static const unsigned long by_default[4];
-    for (int number = 1; number < NSIG; number++)
-        syscall(SYS_rt_sigaction, number, by_default, NULL, 8);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (read(go, &byte, 1) != 1)
+        _exit(125);
+    close(go);
+    reset_signals();
     for (; init->at < init->plan.count; init->at++)
         execute(init, &init->plan.ops[init->at]);
     init->stage = STAGE_PLAN;
     fail_errno(init, EINVAL, "the plan has no program to execute");
 }
 
-static pid_t clone_sibling(int flags)
+/* A fork with new namespaces. SIGCHLD goes to the parent, ours, whose child this will be; so only it
+ * can reap it, and the pidfd is what we may signal it by. */
+static pid_t clone_sibling(int flags, int *pidfd)
 {
-    /* A fork with new namespaces. SIGCHLD goes to the parent, ours, whose child this will be. */
+    flags |= CLONE_PARENT | CLONE_PIDFD | SIGCHLD;
 #ifdef __s390x__
-    return (pid_t)syscall(SYS_clone, NULL, flags | CLONE_PARENT | SIGCHLD, NULL, NULL, NULL);
+    return (pid_t)syscall(SYS_clone, NULL, flags, pidfd, NULL, NULL);
 #else
-    return (pid_t)syscall(SYS_clone, flags | CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);
+    return (pid_t)syscall(SYS_clone, flags, NULL, pidfd, NULL, NULL);
 #endif
+}
+
+/* map uid|gid TOOL INSIDE OUTSIDE COUNT...: kept for when there is a process to write it for. */
+static void take_id_map(struct init *init, const struct op *op)
+{
+    if (op->argc < 5 || op->argc % 3 != 2)
+        fail_errno(init, EINVAL, "wrong number of words");
+    if (strcmp(op->argv[0], "uid") == 0)
+        init->uid = op;
+    else if (strcmp(op->argv[0], "gid") == 0)
+        init->gid = op;
+    else
+        fail_errno(init, EINVAL, op->argv[0]);
 }
 
 /* The outer half: everything up to the first operation that is not its own. */
 static void outer(struct init *init)
 {
     int flags = 0;
-    int maps[2] = {-1, -1};
+    int go[2];
 
     init->stage = STAGE_CLONE;
     for (; init->at < init->plan.count; init->at++) {
         const struct op *op = &init->plan.ops[init->at];
 
-        if (strcmp(op->verb, "map") == 0 && op->argc >= 5 && op->argc % 3 == 2)
-            (strcmp(op->argv[0], "uid") == 0 ? &init->uid : &init->gid)->op = op;
+        if (strcmp(op->verb, "map") == 0)
+            take_id_map(init, op);
         else if (strcmp(op->verb, "deny-setgroups") == 0)
             init->deny_setgroups = true;
         else if (strcmp(op->verb, "unshare") == 0)
@@ -203,29 +222,25 @@ static void outer(struct init *init)
         else
             break;
     }
-    if (init->uid.op && pipe2(maps, O_CLOEXEC) < 0)
+    if (pipe2(go, O_CLOEXEC) < 0)
         fail(init, "a pipe");
-    pid_t child = clone_sibling(flags);
+    pid_t child = clone_sibling(flags, &init->child_fd);
     if (child < 0)
         fail(init, flags & CLONE_NEWUSER ? "new namespaces (is the user namespace limit reached?)"
                                          : "a new process");
     if (child == 0) {
-        if (maps[1] >= 0)
-            close(maps[1]);
-        inner(init, maps[0]);
+        close(go[1]);
+        inner(init, go[0]);
     }
     struct status_record record = {.magic = RECORD_MAGIC, .kind = RECORD_PID, .op = -1, .pid = child};
-    if (send(init->status_fd, &record, sizeof record, MSG_NOSIGNAL) < 0) {
-        kill(child, SIGKILL); /* nobody is there to wait for a container */
-        _exit(125);
-    }
-    if (init->uid.op) {
+    if (send(init->status_fd, &record, sizeof record, MSG_NOSIGNAL) < 0)
+        _exit(125); /* nobody is there to wait for a container: the inner half gets no byte, and ends */
+    if (init->uid || init->gid) {
         init->stage = STAGE_IDMAP;
         write_id_maps(init, child);
-        if (write(maps[1], "m", 1) != 1)
-            _exit(125); /* the inner half has failed, and has said so */
     }
-    _exit(0);
+    signal(SIGPIPE, SIG_IGN); /* no reader: the inner half was killed, and its parent knows */
+    _exit(write(go[1], "g", 1) == 1 ? 0 : 125);
 }
 
 static int fd_option(char **argv, const char *name)
@@ -238,7 +253,7 @@ static int fd_option(char **argv, const char *name)
 
 int main(int argc, char **argv)
 {
-    static struct init init = {.root_fd = -1, .pty_fd = -1, .stage = STAGE_PLAN};
+    static struct init init = {.root_fd = -1, .pty_fd = -1, .cover_fd = -1, .stage = STAGE_PLAN};
     char *text;
 
     (void)argc;
@@ -260,5 +275,7 @@ int main(int argc, char **argv)
     const char *wrong = plan_parse(&init.plan, text, (size_t)length);
     if (wrong)
         fail_errno(&init, EINVAL, wrong);
+    /* A caller that ignores it would have the kernel reap newuidmap before we can ask how it ended. */
+    signal(SIGCHLD, SIG_DFL);
     outer(&init);
 }

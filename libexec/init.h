@@ -10,12 +10,7 @@
 
 #include "plan.h"
 
-enum { SLOTS_MAX = 256, ID_EXTENTS_MAX = 340 /* the kernel's limit, user_namespaces(7) */ };
-
-/* One id map, as the words of its op: tool, then triples. */
-struct id_map {
-    const struct op *op; /* NULL: none */
-};
+enum { SLOTS_MAX = 1024 };
 
 struct init {
     struct plan plan;
@@ -26,9 +21,10 @@ struct init {
     int root_fd;             /* the container's root directory; -1 before there is one */
     int pty_fd;              /* our end of the container's terminal, -1: none */
     int slots[SLOTS_MAX];    /* detached mounts of bind sources, -1: none */
-    struct id_map uid, gid;
+    int cover_fd;            /* the empty directory that masks directories, -1: not made yet */
+    int child_fd;            /* pidfd of the inner half, in the outer */
+    const struct op *uid, *gid; /* id maps; NULL: none */
     bool deny_setgroups;
-    bool ready_sent;
     bool reaper;             /* --init: stay as pid 1 */
     char **environment;
     const char *home;        /* of the user that `user-name` found */
@@ -61,11 +57,11 @@ void op_mask(struct init *init, const struct op *op);
 void op_readonly(struct init *init, const struct op *op);
 void op_readonly_root(struct init *init, const struct op *op);
 void op_pivot(struct init *init, const struct op *op);
-void op_sysctl(struct init *init, const struct op *op);
 
 /* process.c: the verbs of the process. */
 void op_identity(struct init *init, const struct op *op);
 void op_hostname(struct init *init, const struct op *op);
+void op_sysctl(struct init *init, const struct op *op);
 void op_loopback(struct init *init, const struct op *op);
 void op_keyring(struct init *init, const struct op *op);
 void op_rlimit(struct init *init, const struct op *op);
@@ -88,6 +84,7 @@ void op_console(struct init *init, const struct op *op);
 
 /* run.c: the end of the plan. */
 void op_environment(struct init *init, const struct op *op);
+void op_session(struct init *init, const struct op *op);
 void op_release(struct init *init, const struct op *op);
 void op_reaper(struct init *init, const struct op *op);
 void op_exec(struct init *init, const struct op *op) __attribute__((noreturn));

@@ -132,6 +132,14 @@ void op_source(struct init *init, const struct op *op)
         fail(init, op->argv[1]);
 }
 
+/* Where the container's paths begin: what was mounted last on a directory of the bundle. */
+static void enter_root(struct init *init, const char *path)
+{
+    init->root_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (init->root_fd < 0)
+        fail(init, path);
+}
+
 /* overlay ROOT UPPER WORK OPTIONS LOWER...: the container's root file system, uppermost layer first.
  *
  * mount(2) takes one page of options, and 127 layers of full paths are more; fsconfig(2) could take
@@ -163,15 +171,23 @@ void op_overlay(struct init *init, const struct op *op)
     if (mount("overlay", ".", "overlay", 0, options) < 0)
         fail(init, "overlay");
     free(options);
-    op_root(init, op);
+    enter_root(init, root);
 }
 
-/* root PATH: where the container's paths begin. */
+/* root PATH: a directory as it is. Bound to itself, since pivot_root(2) wants a mount. */
 void op_root(struct init *init, const struct op *op)
 {
-    init->root_fd = open(op->argv[0], O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (init->root_fd < 0)
-        fail(init, op->argv[0]);
+    struct mount_attributes attributes = {.propagation = MS_PRIVATE};
+    const char *path = op->argv[0];
+    cleanup_fd int tree = (int)syscall(SYS_open_tree, AT_FDCWD, path,
+                                       OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+
+    if (tree < 0)
+        fail(init, path);
+    set_attributes(init, tree, &attributes, true);
+    if (syscall(SYS_move_mount, tree, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+        fail(init, path);
+    enter_root(init, path);
 }
 
 static int make_filesystem(struct init *init, const char *type, char **options, uint64_t attributes)
@@ -286,10 +302,25 @@ void op_directory(struct init *init, const struct op *op)
         fail(init, op->argv[0]);
 }
 
+/* An empty directory that cannot be written. One serves every mask: another file system would cost
+ * four calls, the same one again costs one. Only of an attached mount can a copy be taken, so the
+ * first is attached itself. */
+static int take_cover(struct init *init)
+{
+    char *none[] = {NULL};
+
+    if (init->cover_fd >= 0)
+        return (int)syscall(SYS_open_tree, init->cover_fd, "",
+                            OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+    init->cover_fd = make_filesystem(init, "tmpfs", none,
+                                     MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+                                         MOUNT_ATTR_NOEXEC);
+    return fcntl(init->cover_fd, F_DUPFD_CLOEXEC, 0);
+}
+
 /* mask PATH: an empty file or directory in its place; nothing where there is nothing. */
 void op_mask(struct init *init, const struct op *op)
 {
-    char empty[] = "size=0k", *none[] = {empty, NULL}; /* written to, so no literal */
     struct mount_attributes attributes = {.attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE};
     cleanup_fd int place = open_in_root(init, op->argv[0], O_PATH | O_NOFOLLOW, RESOLVE_NO_SYMLINKS);
     cleanup_fd int cover = -1;
@@ -299,9 +330,9 @@ void op_mask(struct init *init, const struct op *op)
     if (place < 0)
         fail(init, op->argv[0]);
     if (is_directory(init, place)) {
-        cover = make_filesystem(init, "tmpfs", none,
-                                MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-                                    MOUNT_ATTR_NOEXEC);
+        cover = take_cover(init);
+        if (cover < 0)
+            fail(init, "an empty directory");
     } else {
         cover = take_device(init, "null", makedev(1, 3));
         set_attributes(init, cover, &attributes, false);
@@ -346,24 +377,4 @@ void op_pivot(struct init *init, const struct op *op)
     if (fchdir(init->root_fd) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
         umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
         fail(init, "pivot_root");
-}
-
-/* sysctl KEY VALUE: through the container's own procfs, and nothing that only looks like it. */
-void op_sysctl(struct init *init, const struct op *op)
-{
-    char path[PATH_MAX];
-    struct statfs where;
-
-    snprintf(path, sizeof path, "/proc/sys/%s", op->argv[0]);
-    for (char *at = path + 10; *at; at++)
-        if (*at == '.')
-            *at = '/';
-    cleanup_fd int fd = open_in_root(init, path, O_WRONLY, RESOLVE_NO_SYMLINKS);
-    if (fd < 0 || fstatfs(fd, &where) < 0)
-        fail(init, path);
-    if (where.f_type != PROC_SUPER_MAGIC)
-        fail_errno(init, EPERM, "/proc is no procfs");
-    size_t length = strlen(op->argv[1]);
-    if (write(fd, op->argv[1], length) != (ssize_t)length)
-        fail(init, path);
 }

@@ -18,6 +18,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "uapi.h"
 #include "util.h"
@@ -39,6 +40,26 @@ void op_hostname(struct init *init, const struct op *op)
 {
     if (sethostname(op->argv[0], strlen(op->argv[0])) < 0)
         fail(init, op->argv[0]);
+}
+
+/* sysctl KEY VALUE: through the container's own procfs, and nothing that only looks like it. */
+void op_sysctl(struct init *init, const struct op *op)
+{
+    char path[PATH_MAX];
+    struct statfs where;
+
+    snprintf(path, sizeof path, "/proc/sys/%s", op->argv[0]);
+    for (char *at = path + 10; *at; at++)
+        if (*at == '.')
+            *at = '/';
+    cleanup_fd int fd = open_in_root(init, path, O_WRONLY, RESOLVE_NO_SYMLINKS);
+    if (fd < 0 || fstatfs(fd, &where) < 0)
+        fail(init, path);
+    if (where.f_type != PROC_SUPER_MAGIC)
+        fail_errno(init, EPERM, "/proc is no procfs");
+    size_t length = strlen(op->argv[1]);
+    if (write(fd, op->argv[1], length) != (ssize_t)length)
+        fail(init, path);
 }
 
 /* loopback: up, in a network namespace that has nothing else. */

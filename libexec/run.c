@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "uapi.h"
 #include "util.h"
 
 /* environment NAME=VALUE...: the whole of it. HOME of a user that `user-name` found goes in if the
@@ -70,29 +71,32 @@ void op_reaper(struct init *init, const struct op *op)
     init->reaper = true;
 }
 
-/* A session of its own always: without one, TIOCSTI could type into the caller's terminal. */
-static void take_terminal(struct init *init)
+/* session: one of its own. In the caller's, TIOCSTI could type into the caller's terminal. With
+ * `console` before it, that terminal becomes the controlling one and the standard streams. */
+void op_session(struct init *init, const struct op *op)
 {
-    setsid();
+    (void)op;
+    if (setsid() < 0)
+        fail(init, "a session");
     if (init->pty_fd < 0)
         return;
     if (ioctl(init->pty_fd, TIOCSCTTY, 0) < 0)
         fail(init, "the controlling terminal");
     for (int fd = 0; fd < 3; fd++)
-        dup2(init->pty_fd, fd);
+        if (dup2(init->pty_fd, fd) < 0)
+            fail(init, "the terminal as standard streams");
 }
 
 /* Pid 1 of `--init`: forwards every signal to its child, reaps whatever ends, and ends as the child
  * did. The kernel then kills what is left in the pid namespace. */
-static void __attribute__((noreturn)) reap(struct init *init, pid_t child)
+static void __attribute__((noreturn)) reap(pid_t child)
 {
     sigset_t all;
     int status;
 
-    /* Before the first forwarded signal: EOF on the status socket is the child's execve alone. */
-    close(init->status_fd);
-    if (init->pty_fd >= 0)
-        close(init->pty_fd);
+    /* EOF on the status socket must be the child's execve alone, and what we were given is not for a
+     * process of the container to look at. */
+    syscall(SYS_close_range, 3, ~0U, 0);
     sigfillset(&all);
     for (;;) {
         int number = sigwaitinfo(&all, NULL);
@@ -119,7 +123,7 @@ static void stay_as_reaper(struct init *init)
         fail(init, "a process beside --init");
     if (child > 0) {
         prctl(PR_SET_NAME, "pypod-init");
-        reap(init, child);
+        reap(child);
     }
     /* The terminal's signals go to its foreground group: to the child alone, not twice. */
     setpgid(0, 0);
@@ -162,7 +166,6 @@ static void __attribute__((noreturn)) run(struct init *init, int fd, char **argv
 
     add_home(init);
     environment = init->environment ? init->environment : none;
-    take_terminal(init);
     if (init->reaper)
         stay_as_reaper(init);
     if (fd >= 0) {

@@ -60,6 +60,9 @@ struct capability_data {
 #ifndef CLONE_NEWCGROUP
 #define CLONE_NEWCGROUP 0x02000000
 #endif
+#ifndef CLONE_PIDFD
+#define CLONE_PIDFD 0x1000
+#endif
 
 /* linux/seccomp.h, linux/filter.h */
 #define SECCOMP_SET_MODE_FILTER 1
@@ -83,6 +86,9 @@ struct bpf_program {
 #endif
 
 /* asm-generic/unistd.h: the same on every architecture from 424 on */
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
 #ifndef SYS_open_tree
 #define SYS_open_tree 428
 #define SYS_move_mount 429

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* user-name NAME[:GROUP]: a user of the container's own /etc/passwd, for `exec -u`.
+/* user-name NAME[:GROUP] setgroups|keep: a user of the container's own /etc/passwd, for `exec -u`.
  *
  * No nss: it would load the container's libraries into a process that still has rights. The files are
  * the container's, so they may be anything: only regular ones, at most 1 MiB of them, found inside the
@@ -127,7 +127,11 @@ void op_user_name(struct init *init, const struct op *op)
         argv[i] = words[i];
     }
     argv[count] = NULL;
-    op_groups(init, &(struct op){.verb = "groups", .argc = count, .argv = argv});
+    if (strcmp(op->argv[1], "setgroups") == 0)
+        op_groups(init, &(struct op){.verb = "groups", .argc = count, .argv = argv});
+    /* The terminal was made before there was a name to give it to. */
+    if (init->pty_fd >= 0 && fchown(init->pty_fd, uid, (gid_t)-1) < 0)
+        fail(init, "the user is not mapped into the container");
     snprintf(words[0], sizeof words[0], "%u", uid);
     snprintf(words[1], sizeof words[1], "%u", gid);
     op_user(init, &(struct op){.verb = "user", .argc = 2, .argv = (char *[]){words[0], words[1], NULL}});

@@ -69,6 +69,7 @@ def compile_run(config: dict[str, Any], facts: HostFacts) -> list[Op]:
     plan = _id_maps(linux, facts) if "user" in kinds else []
     plan.append(op("unshare", *_namespace_words(kinds)))
     plan.append(op("private"))
+    plan.append(op("umask", 0))  # the caller's must not narrow what is made from here on
     binds = _Binds()
     rest = mounts[1:] if _is_overlay(mounts) else mounts
     placed = [placement for mount in rest for placement in _mount(mount, binds)]
@@ -76,7 +77,7 @@ def compile_run(config: dict[str, Any], facts: HostFacts) -> list[Op]:
     plan.append(_identity(linux, facts))
     plan += _root(config, mounts)
     plan += placed
-    if any(mount["destination"] == "/dev" for mount in mounts):
+    if any(mount["destination"] == "/dev" and mount.get("type") == "tmpfs" for mount in mounts):
         plan += [op("device", *device) for device in DEVICES]
         plan += [op("link", *link) for link in _LINKS]
     if process.get("cwd", "/") != "/":
@@ -282,7 +283,8 @@ def _mount(mount: dict[str, Any], binds: _Binds) -> list[Op]:
         raise PlanError("cgroup version 1 cannot be mounted in a container")
     if kind == "devpts":
         data = [option for option in data if option != "newinstance"]  # since 4.7 always so
-    return [op("mount", destination, kind, words, *data)]
+    source = mount.get("source") or kind
+    return [op("mount", destination, kind, words, f"source={source}", *data)]
 
 
 def _process(process: dict[str, Any], facts: HostFacts, filtered: bool) -> list[Op]:
@@ -299,7 +301,8 @@ def _process(process: dict[str, Any], facts: HostFacts, filtered: bool) -> list[
     caps = process.get("capabilities", {})
     plan.append(op("bounding", f"{capability_mask(caps.get('bounding', ())):x}"))
     if "username" in user:
-        plan.append(op("user-name", user["username"]))
+        keep = "keep" if facts.map == "single" else "setgroups"
+        plan.append(op("user-name", user["username"], keep))
     else:
         if facts.map != "single":
             plan.append(op("groups", *user.get("additionalGids", ())))
@@ -317,5 +320,5 @@ def _process(process: dict[str, Any], facts: HostFacts, filtered: bool) -> list[
     else:
         # Without no_new_privs a filter needs CAP_SYS_ADMIN: it comes before the capabilities go.
         plan += [*load, sets]
-    plan += [op("die-with-parent"), op("release")]
+    plan += [op("die-with-parent"), op("session"), op("release")]
     return plan
