@@ -5,7 +5,7 @@ PREFIX ?= /usr/local
 PYTHON := /usr/bin/python3
 ROOT := $(filter 0,$(shell id -u))
 # Where other users can read: the tests run as users that cannot enter root's home.
-STATE := $(if $(ROOT),/var/lib/pypod-test,$(CURDIR)/build)
+STATE := $(or $(PYPOD_TEST_STATE),$(if $(ROOT),/var/lib/pypod-test,$(CURDIR)/build))
 DEMO := $(if $(ROOT),/var/lib/pypod-demo,$(CURDIR)/build/demo)
 VENV := $(STATE)/venv
 

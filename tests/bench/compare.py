@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""pypod beside podman 4.3 with runc: same user, same image, paired runs, medians, ratios.
+
+Started by `tests/run bench` as the test user. Absolute times are this machine's; ratios are what
+counts. `--rounds N` changes how often (31), `--quick` is 7 rounds and a tenth of the data.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.bench import stages
+from tests.fixtures import images
+from tests.fixtures.program import Program
+from tests.fixtures.registry import Registry
+
+GIB = 1 << 30
+LIMITS = {"run": 0.35, "exec": 0.35, "ps": 1.0, "images": 1.0, "pipe": 1.0, "monitor": 0.1}
+NULL = open(os.devnull, "r+b")  # noqa: SIM115
+
+
+def seconds(argv: list[str], data: int = 0) -> float:
+    """Run a command line to its end, with `data` zero bytes as its input; return its wall time."""
+    begin = time.perf_counter()
+    if data:
+        source = subprocess.Popen(
+            ["/usr/bin/head", "-c", str(data), "/dev/zero"], stdout=subprocess.PIPE
+        )
+        child = subprocess.Popen(argv, stdin=source.stdout, stdout=NULL)
+        assert source.stdout is not None
+        source.stdout.close()
+    else:
+        child = subprocess.Popen(argv, stdin=NULL, stdout=NULL)
+    if child.wait() != 0:
+        raise SystemExit(f"bench: {' '.join(argv)} ended {child.returncode}")
+    end = time.perf_counter() - begin
+    if data:
+        source.wait()
+    return end
+
+
+def memory(comm: str) -> float | None:
+    """Return the PSS in MB of this user's newest process of that name."""
+    found = None
+    for entry in sorted((int(name) for name in os.listdir("/proc") if name.isdigit())):
+        try:
+            if os.stat(f"/proc/{entry}").st_uid != os.getuid():
+                continue
+            if Path(f"/proc/{entry}/comm").read_text().strip() != comm:
+                continue
+            for line in Path(f"/proc/{entry}/smaps_rollup").read_text().splitlines():
+                if line.startswith("Pss:"):
+                    found = int(line.split()[1]) / 1024
+        except OSError:
+            continue
+    return found
+
+
+def main(words: list[str]) -> int:
+    """Measure and print."""
+    quick = "--quick" in words
+    rounds = int(words[words.index("--rounds") + 1]) if "--rounds" in words else 7 if quick else 31
+    size = GIB // 10 if quick else GIB
+    own, peer = Program(), Program("/usr/bin/podman")
+    with tempfile.TemporaryDirectory() as scratch:
+        registry = Registry(Path(scratch) / "registry")
+        try:
+            image = registry.push(images.busybox(), "bench/busybox")
+            for program in (own, peer):
+                program.pull(image)
+                program("run", "-d", "--name", "bench", "--network", "none", image, "sleep", "9999")
+                for name in ("one", "two", "three"):
+                    program("create", "--name", name, "--network", "none", image, "true")
+            return report(own, peer, image, rounds, size)
+        finally:
+            for program in (own, peer):
+                program("rm", "-f", "-t", "0", "-a", check=None)
+            peer("rmi", "-f", "-a", check=None)
+            registry.close()
+
+
+def report(own: Program, peer: Program, image: str, rounds: int, size: int) -> int:
+    """Print both tables; return 1 when a row is over its limit."""
+    rows = {
+        "run": ("run --rm --network none IMAGE true", 0, rounds),
+        "exec": ("exec CONTAINER true", 0, rounds),
+        "ps": ("ps", 0, rounds),
+        "images": ("images", 0, rounds),
+        "pipe": (f"{size / GIB:.1f} GiB through run -i IMAGE cat", size, max(3, rounds // 4)),
+    }
+    lines = {
+        "run": ("run", "--rm", "--network", "none", image, "true"),
+        "exec": ("exec", "bench", "true"),
+        "ps": ("ps",),
+        "images": ("images",),
+        "pipe": ("run", "--rm", "-i", "--network", "none", image, "cat"),
+    }
+    version = peer("version", "--format", "{{.Client.Version}}", check=None).line
+    print(f"{'':40}{'pypod':>9}{'podman':>9}{'ratio':>8}{'limit':>7}{'n':>5}   podman {version}")
+    over = []
+    for key, (label, data, count) in rows.items():
+        times: dict[Program, list[float]] = {own: [], peer: []}
+        for program in (own, peer):  # once for the caches
+            seconds(program.argv(*lines[key]), data // 10)
+        for turn in range(count):
+            for program in (own, peer) if turn % 2 else (peer, own):
+                times[program].append(seconds(program.argv(*lines[key]), data))
+        ours, theirs = (statistics.median(times[program]) * 1000 for program in (own, peer))
+        ratio = ours / theirs
+        print(
+            f"{label:40}{ours:7.1f}ms{theirs:7.1f}ms{ratio:7.2f}x{LIMITS[key]:6.2f}x{count:5}"
+            + ("   OVER" if ratio > LIMITS[key] else ""),
+            flush=True,
+        )
+        if ratio > LIMITS[key]:
+            over.append(label)
+    ours_mb, theirs_mb = memory("pypod-monitor"), memory("conmon")
+    if ours_mb is not None:
+        beside = f"{theirs_mb:7.2f}MB" if theirs_mb else f"{'?':>9}"
+        print(f"{'idle monitor, PSS':40}{ours_mb:7.3f}MB{beside}{'':8}{LIMITS['monitor']:5}MB")
+        if ours_mb > LIMITS["monitor"]:
+            over.append("idle monitor")
+    site = next((Path(own.path).parents[1] / "lib" / "pypod" / "lib").glob("python3.*"))
+    print()
+    table, worst = stages.table(site / "site-packages", image, rounds)
+    print("\n".join(table))
+    if over:
+        print(f"\nOver the limit: {', '.join(over)}. Furthest over its budget: {worst}.")
+    return int(bool(over))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
