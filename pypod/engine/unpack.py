@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Unpacking layers: side by side into staging, one after another into place.
 
-Staging lies in `tmp/unpack-…`, locked by its owner: what a killed command leaves is seen by the next
-sweep. A layer gets its name after its diff_id is checked and everything is on the disk, so a layer
+Staging lies in `tmp/unpack-…`, locked by its owner: what a killed command leaves is seen by the
+next sweep. A layer gets its name after its diff_id is checked and everything is on the disk, so a layer
 that has its name is whole.
 """
 
