@@ -22,7 +22,7 @@ from tests.fixtures.registry import Registry
 
 GIB = 1 << 30
 LIMITS = {"run": 0.35, "exec": 0.35, "ps": 1.0, "images": 1.0, "pipe": 1.0, "monitor": 0.1}
-NULL = open(os.devnull, "r+b")  # noqa: SIM115
+NULL = open(os.devnull, "r+b")
 
 
 def seconds(argv: list[str], data: int = 0) -> float:
@@ -48,7 +48,7 @@ def seconds(argv: list[str], data: int = 0) -> float:
 def memory(comm: str) -> float | None:
     """Return the PSS in MB of this user's newest process of that name."""
     found = None
-    for entry in sorted((int(name) for name in os.listdir("/proc") if name.isdigit())):
+    for entry in sorted(int(name) for name in os.listdir("/proc") if name.isdigit()):
         try:
             if os.stat(f"/proc/{entry}").st_uid != os.getuid():
                 continue

@@ -97,15 +97,15 @@ def id_maps() -> float | None:
         return None
     child = subprocess.Popen(["unshare", "-U", "sleep", "5"])
     try:
-        own = os.readlink("/proc/self/ns/user")
-        while os.readlink(f"/proc/{child.pid}/ns/user") == own:
+        ours = os.readlink("/proc/self/ns/user")
+        while os.readlink(f"/proc/{child.pid}/ns/user") == ours:
             time.sleep(0.001)
         begin = time.monotonic()
         tools = [
             subprocess.Popen(
                 [f"/usr/bin/new{kind}map", str(child.pid), "0", own_id, "1", "1", *ids]
             )
-            for kind, own_id, ids in (
+            for kind, own, ids in (
                 ("uid", str(os.getuid()), ranges[0]),
                 ("gid", str(os.getgid()), ranges[1]),
             )
