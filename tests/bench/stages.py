@@ -102,9 +102,7 @@ def id_maps() -> float | None:
             time.sleep(0.001)
         begin = time.monotonic()
         tools = [
-            subprocess.Popen(
-                [f"/usr/bin/new{kind}map", str(child.pid), "0", own_id, "1", "1", *ids]
-            )
+            subprocess.Popen([f"/usr/bin/new{kind}map", str(child.pid), "0", own, "1", "1", *ids])
             for kind, own, ids in (
                 ("uid", str(os.getuid()), ranges[0]),
                 ("gid", str(os.getgid()), ranges[1]),
