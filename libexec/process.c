@@ -180,6 +180,19 @@ void op_groups(struct init *init, const struct op *op)
     free(groups);
 }
 
+/* Gives the pipes of 0, 1 and 2 to the user that is to be: /dev/stdout is opened anew by many programs,
+ * and a pipe of root's would refuse. Only pipes: a terminal is given away by `console`, and anything
+ * else is not the container's. */
+static void give_streams(uid_t uid)
+{
+    struct stat found;
+
+    for (int fd = 0; fd < 3; fd++)
+        if (fstat(fd, &found) == 0 && S_ISFIFO(found.st_mode) && found.st_uid != uid)
+            if (fchown(fd, uid, (gid_t)-1) < 0)
+                continue; /* a pipe of somebody else: it works as it is, by descriptor */
+}
+
 /* user UID GID: the permitted capabilities stay until `capabilities` sets them exactly: loading a
  * filter without no_new_privs needs CAP_SYS_ADMIN. */
 void op_user(struct init *init, const struct op *op)
@@ -187,6 +200,7 @@ void op_user(struct init *init, const struct op *op)
     uid_t uid = (uid_t)op_number(init, op->argv[0], 10, UINT32_MAX - 1);
     gid_t gid = (gid_t)op_number(init, op->argv[1], 10, UINT32_MAX - 1);
 
+    give_streams(uid);
     prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
     if (setresgid(gid, gid, gid) < 0)
         fail(init, "the group is not mapped into the container");

@@ -43,7 +43,9 @@ struct open_how {
 #define RESOLVE_IN_ROOT 0x10
 
 /* linux/close_range.h */
+#ifndef CLOSE_RANGE_CLOEXEC
 #define CLOSE_RANGE_CLOEXEC 4
+#endif
 
 /* linux/capability.h */
 #define CAPABILITY_VERSION_3 0x20080522

@@ -104,7 +104,7 @@ def _spawn(
     finally:
         for fd in (record, sockets, *fds.values()):
             os.close(fd)
-    channel.started(lambda failure: init.explain(failure, ops))
+    channel.started(lambda failure: init.explain(failure, ops), create["name"])
     return channel
 
 
