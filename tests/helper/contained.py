@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Containers without pypod around them: a directory tree, a config.json, pypod-init, and no monitor."""
+"""Containers without pypod around them: a tree, a config.json, pypod-init, and no monitor."""
 
 from __future__ import annotations
 
@@ -52,7 +52,9 @@ class Ended:
 class Started:
     """A plan at work; `wait` ends it."""
 
-    def __init__(self, plan: Sequence[Op], fds: dict[int, int], *, tty: bool, release: bool) -> None:
+    def __init__(
+        self, plan: Sequence[Op], fds: dict[int, int], *, tty: bool, release: bool
+    ) -> None:
         self.plan = plan
         self.master: int | None = None
         self._out, out = os.pipe()
@@ -232,9 +234,8 @@ class Box:
 
     def bpf(self, instructions: Sequence[tuple[int, int, int, int]]) -> dict[int, int]:
         """Return the descriptor of a filter program for `fds`."""
-        return {
-            FD_BPF: memfd.sealed("bpf", b"".join(struct.pack("=HBBI", *one) for one in instructions))
-        }
+        program = b"".join(struct.pack("=HBBI", *one) for one in instructions)
+        return {FD_BPF: memfd.sealed("bpf", program)}
 
 
 def _mount(destination: str, kind: str, options: Sequence[str]) -> dict[str, Any]:
