@@ -11,6 +11,7 @@ from pypod import __version__
 from pypod.engine import remove
 from pypod.errors import NoSuchContainer, PypodError
 from pypod.kernel import fastjson
+from pypod.kernel.facts import devices as host_devices
 from pypod.spec import build
 from pypod.store import objects
 from pypod.store.layers import Layers
@@ -91,6 +92,7 @@ def _create(
                 image_name=image_name,
                 environment=dict(os.environ),
                 cwd=os.getcwd(),
+                devices=host_devices() if options.privileged else (),
             )
             config = build.container_config(options, image, facts, ids)
             _check_sources(config)
@@ -104,8 +106,11 @@ def _create(
             if chains:
                 mode = stat.S_IMODE(os.stat(layers.path(chains[-1])).st_mode)
                 os.chmod(f"{staging.directory}/upper", mode)
-            resolv = _resolv_conf() if options.network == "host" else ""
-            for name, text in build.etc_files(options, image, facts, ids, resolv).items():
+            host = options.network == "host"
+            resolv, hosts = (
+                _host_file(path) if host else "" for path in ("/etc/resolv.conf", "/etc/hosts")
+            )
+            for name, text in build.etc_files(options, image, facts, ids, resolv, hosts).items():
                 staging.write(name, text, mode=0o644)
             staging.write("config.json", fastjson.dumps(config))
             staging.write("create.json", fastjson.dumps(document))
@@ -176,9 +181,9 @@ def _check_sources(config: dict[str, Any]) -> None:
                 ) from None
 
 
-def _resolv_conf() -> str:
+def _host_file(path: str) -> str:
     try:
-        with open("/etc/resolv.conf", encoding="utf-8", errors="replace") as file:
+        with open(path, encoding="utf-8", errors="replace") as file:
             return file.read(65536)
     except OSError:
         return ""

@@ -5,11 +5,16 @@ from __future__ import annotations
 
 import os
 import pwd
+import stat
 
 from pypod.errors import PypodError
 from pypod.kernel import userns
 from pypod.spec.facts import HostFacts
 
+_DEV = "/dev"
+_NOT_HOST_DEVICES = frozenset(
+    "null zero full tty random urandom console ptmx pts shm mqueue hugepages fd".split()
+)
 _CPUS = "/sys/devices/system/cpu"
 _RLIMIT_NOFILE = "Max open files"
 
@@ -57,6 +62,7 @@ def facts() -> HostFacts:
         nofile_hard=_nofile_hard(),
         kernel=kernel,
         machine=machine.machine,
+        nodename=machine.nodename,
         newuidmap=newuidmap,
         newgidmap=newgidmap,
         no_new_privs=no_new_privs,
@@ -66,11 +72,36 @@ def facts() -> HostFacts:
     )
 
 
+def devices() -> tuple[str, ...]:
+    """Return the device nodes of the host that the caller can read, for --privileged.
+
+    Not those that every container has, nor terminals: they are the container's own.
+    """
+    found = []
+    waiting = [_DEV]
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    if entry.name in _NOT_HOST_DEVICES and entry.path.count("/") == 2:
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                    elif _is_device(entry) and os.access(entry.path, os.R_OK):
+                        found.append(entry.path)
+        except OSError:
+            continue
+    return tuple(sorted(found))
+
+
+def _is_device(entry: os.DirEntry[str]) -> bool:
+    mode = entry.stat(follow_symlinks=False).st_mode
+    return stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
+
+
 def _status() -> dict[str, str]:
     with open("/proc/self/status", encoding="utf-8", errors="replace") as file:
-        return {
-            key: value.strip() for key, _, value in (line.partition(":") for line in file)
-        }
+        return {key: value.strip() for key, _, value in (line.partition(":") for line in file)}
 
 
 def _kernel(release: str) -> tuple[int, int]:

@@ -7,9 +7,10 @@ Sources: OCI runtime-spec 1.0.2 (config.md, config-linux.md); OCI image-spec (co
 from __future__ import annotations
 
 from pypod.errors import PypodError, UsageError
+from pypod.spec import ids as spec_ids
 from pypod.spec import mounts as spec_mounts
+from pypod.spec import namespaces, security
 from pypod.spec import process as spec_process
-from pypod.spec import security
 from pypod.value import Value
 
 TYPE_CHECKING = False
@@ -22,7 +23,13 @@ if TYPE_CHECKING:
 
 INIT_ANNOTATION = "io.pypod.init"
 NOFILE_MOST = 1048576
-_NETWORKS = ("", "none", "host")
+
+_LOCALHOST = (
+    "127.0.0.1\tlocalhost localhost.localdomain localhost4 localhost4.localdomain4\n"
+    "::1\tlocalhost localhost.localdomain localhost6 localhost6.localdomain6\n"
+)
+_NOTHING_TO_DO = ("label=disable", "label:disable", "apparmor=unconfined", "apparmor:unconfined")
+"""pypod sets no label of SELinux or AppArmor: to ask for none is to ask for what there is."""
 
 
 class Identity(Value):
@@ -41,6 +48,8 @@ class Identity(Value):
     """The caller's environment, for `-e NAME`."""
     cwd: str
     """The caller's directory, for `-v ./x:/y`."""
+    devices: tuple[str, ...] = ()
+    """The host's devices that the caller can read, for --privileged (kernel/facts.py)."""
 
 
 class _Security(Value):
@@ -54,11 +63,11 @@ def container_config(
     """Return the complete config.json. Raises PypodError and UsageError; has no effect."""
     secure = _security(options)
     argv = _command(options, image)[0]
-    user = spec_process.resolve_user(
+    user = spec_ids.resolve_user(
         options.user or image.config.get("user", ""), ids.passwd, ids.group
     )
-    host_network = _network(options) == "host"
-    uid_map, gid_map = _maps(facts, user)
+    network = namespaces.network(options.network)
+    uid_map, gid_map = spec_ids.container_maps(facts, user)
     caps = security.capabilities(
         options.cap_add, options.cap_drop, options.privileged, facts.cap_bounding, user.uid
     )
@@ -71,23 +80,22 @@ def container_config(
             "additionalGids": [] if facts.map == "single" else list(user.groups),
         },
         "args": argv,
-        "env": _environment(options, image, ids, user),
+        "env": _environment(options, image, facts, ids, user),
         "cwd": _workdir(options, image),
         "capabilities": caps,
         "rlimits": [_nofile(facts)],
         "noNewPrivileges": secure.no_new_privs,
     }
     linux: dict[str, Any] = {
-        "uidMappings": _mappings(uid_map),
-        "gidMappings": _mappings(gid_map),
-        "namespaces": [{"type": kind} for kind in _namespaces(host_network)],
+        "uidMappings": spec_ids.mappings(uid_map),
+        "gidMappings": spec_ids.mappings(gid_map),
+        "namespaces": namespaces.own(network),
     }
-    # The kernel takes the range only where both ends are mapped, and only its namespace's owner may.
-    if not host_network and _maps_zero(gid_map):
-        linux["sysctl"] = {"net.ipv4.ping_group_range": "0 0"}
+    if sysctls := namespaces.sysctls(network, gid_map):
+        linux["sysctl"] = sysctls
     if not options.privileged:
         linux["maskedPaths"] = security.masked_paths(
-            facts.thermal_throttle, host_sysfs=host_network
+            facts.thermal_throttle, host_sysfs=network == "host"
         )
         linux["readonlyPaths"] = security.readonly_paths()
     if not options.privileged and not secure.unconfined:
@@ -96,8 +104,8 @@ def container_config(
         "ociVersion": "1.0.2",
         "process": process,
         "root": {"path": ids.directory + "/rootfs", "readonly": options.read_only},
-        "hostname": options.hostname or ids.id[:12],
-        "mounts": _mounts(options, facts, ids, gid_map, host_network),
+        "hostname": _hostname(options, facts, ids),
+        "mounts": _mounts(options, facts, ids, gid_map),
         "linux": linux,
     }
     if options.init:
@@ -128,7 +136,7 @@ def create_document(
         "stop_signal": spec_process.signal_number(signal),
         "stop_timeout": options.stop_timeout,
         "auto_remove": options.rm,
-        "network": _network(options),
+        "network": namespaces.network(options.network),
         "map": facts.map,
         "http_proxy": True,
         "mounts": [spec_mounts.volume(text, ids.cwd)["destination"] for text in options.volume],
@@ -142,15 +150,19 @@ def etc_files(
     facts: HostFacts,
     ids: Identity,
     resolv_conf: str,
+    hosts: str = "",
 ) -> dict[str, str]:
-    """Return the files that are bound into the container, by their names in the record."""
-    hostname = options.hostname or ids.id[:12]
+    """Return the files that are bound into the container, by their names in the record.
+
+    `resolv_conf` and `hosts` are the host's own files: with its network go its names. The name
+    servers are not filtered, since the host's loopback is the container's.
+    """
+    hostname = _hostname(options, facts, ids)
+    host_network = namespaces.network(options.network) == "host"
+    names = hostname if hostname == ids.name else f"{hostname} {ids.name}"
+    known = hosts.rstrip("\n") + "\n" if host_network and hosts.strip() else _LOCALHOST
     files = {
-        "hosts": (
-            "127.0.0.1\tlocalhost localhost.localdomain localhost4 localhost4.localdomain4\n"
-            "::1\tlocalhost localhost.localdomain localhost6 localhost6.localdomain6\n"
-            f"127.0.0.1\t{hostname} {ids.name}\n"
-        ),
+        "hosts": known + f"127.0.0.1\t{names}\n",
         "hostname": hostname + "\n",
         "containerenv": (
             'engine="pypod"\n'
@@ -161,14 +173,12 @@ def etc_files(
             f"rootless={int(facts.uid != 0)}\n"
         ),
     }
-    if _network(options) == "host":
+    if host_network:
         files["resolv.conf"] = resolv_conf
     return files
 
 
-def _command(
-    options: CreateOptions, image: ImageRecord
-) -> tuple[list[str], list[str], list[str]]:
+def _command(options: CreateOptions, image: ImageRecord) -> tuple[list[str], list[str], list[str]]:
     config = image.config
     return spec_process.command(
         options.entrypoint,
@@ -178,12 +188,9 @@ def _command(
     )
 
 
-def _network(options: CreateOptions) -> str:
-    if options.network not in _NETWORKS:
-        raise PypodError(
-            f"--network {options.network} is not there yet", hint="--network none or host"
-        )
-    return options.network or "none"
+def _hostname(options: CreateOptions, facts: HostFacts, ids: Identity) -> str:
+    network = namespaces.network(options.network)
+    return namespaces.hostname(options.hostname, ids.id, network, facts.nodename)
 
 
 def _security(options: CreateOptions) -> _Security:
@@ -196,6 +203,8 @@ def _security(options: CreateOptions) -> _Security:
             no_new_privs = value != "false"
         elif key == "seccomp" and value == "unconfined":
             unconfined = True
+        elif word in _NOTHING_TO_DO:
+            continue
         elif key in ("seccomp", "label", "apparmor", "mask", "unmask", "proc-opts", "systempaths"):
             raise PypodError(f"--security-opt {word} is not there yet")
         else:
@@ -206,44 +215,23 @@ def _security(options: CreateOptions) -> _Security:
     return _Security(no_new_privs, unconfined)
 
 
-def _maps(
-    facts: HostFacts, user: spec_process.User
-) -> tuple[tuple[Extent, ...], tuple[Extent, ...]]:
-    if facts.map == "single":
-        # One entry: the container's user is the caller.
-        return ((user.uid, facts.uid, 1),), ((user.gid, facts.gid, 1),)
-    return facts.uid_map, facts.gid_map
-
-
-def _maps_zero(extents: tuple[Extent, ...]) -> bool:
-    return any(inside == 0 for inside, _outside, _count in extents)
-
-
-def _mappings(extents: tuple[Extent, ...]) -> list[dict[str, int]]:
-    return [
-        {"containerID": inside, "hostID": outside, "size": count}
-        for inside, outside, count in extents
-    ]
-
-
-def _namespaces(host_network: bool) -> list[str]:
-    kinds = ["user", "mount", "pid", "ipc", "uts", "cgroup"]
-    return kinds if host_network else [*kinds, "network"]
-
-
 def _nofile(facts: HostFacts) -> dict[str, Any]:
     most = min(facts.nofile_hard, NOFILE_MOST)
     return {"type": "RLIMIT_NOFILE", "hard": most, "soft": most}
 
 
 def _environment(
-    options: CreateOptions, image: ImageRecord, ids: Identity, user: spec_process.User
+    options: CreateOptions,
+    image: ImageRecord,
+    facts: HostFacts,
+    ids: Identity,
+    user: spec_ids.User,
 ) -> list[str]:
     defaults = {
         "PATH": spec_process.PATH,
         "container": "podman",  # tools test for this very word (systemd, toolbox)
         "HOME": user.home,
-        "HOSTNAME": options.hostname or ids.id[:12],
+        "HOSTNAME": _hostname(options, facts, ids),
     }
     if options.tty:
         defaults["TERM"] = "xterm"
@@ -255,49 +243,39 @@ def _environment(
 def _workdir(options: CreateOptions, image: ImageRecord) -> str:
     path: str = options.workdir or image.config.get("workdir") or "/"
     if not path.startswith("/"):
-        raise UsageError(f'the working directory "{path}" is invalid, it needs to be an absolute path')
+        raise UsageError(
+            f'the working directory "{path}" is invalid, it needs to be an absolute path'
+        )
     return path
 
 
 def _mounts(
-    options: CreateOptions,
-    facts: HostFacts,
-    ids: Identity,
-    gid_map: tuple[Extent, ...],
-    host_network: bool,
+    options: CreateOptions, facts: HostFacts, ids: Identity, gid_map: tuple[Extent, ...]
 ) -> list[dict[str, Any]]:
-    tty_group = any(inside <= 5 < inside + count for inside, _outside, count in gid_map)
-    layers = ids.layers or (ids.directory + "/empty",)
-    mounts = [spec_mounts.overlay(layers, ids.directory)]
-    mounts += spec_mounts.base(facts, host_network=host_network, has_tty_group=tty_group)
+    host_network = namespaces.network(options.network) == "host"
     asked = [spec_mounts.volume(text, ids.cwd) for text in options.volume]
     asked += [spec_mounts.tmpfs(text) for text in options.tmpfs]
-    destinations = [mount["destination"] for mount in asked]
-    for destination in destinations:
-        if destinations.count(destination) > 1:
+    taken = [mount["destination"] for mount in asked]
+    for destination in taken:
+        if taken.count(destination) > 1:
             raise UsageError(f"{destination}: duplicate mount destination")
+    own = spec_mounts.base(
+        facts,
+        host_network=host_network,
+        has_tty_group=spec_ids.is_mapped(gid_map, 5),
+        privileged=options.privileged,
+    )
     if options.read_only:
-        asked += spec_mounts.read_only_tmpfs(destinations)
-    names = ["hosts", "hostname", "containerenv"] + (["resolv.conf"] if host_network else [])
-    own = [
-        mount
-        for mount in spec_mounts.injected(ids.directory, names)
-        if mount["destination"] not in destinations
-    ]
-    # Shorter paths first, so that nothing covers what was mounted before it.
-    asked.sort(key=lambda mount: mount["destination"].count("/"))
-    replaced = set(destinations)
-    mounts = [mount for mount in mounts if mount["destination"] not in replaced or mount is mounts[0]]
-    before = [mount for mount in asked if mount["destination"] in ("/run", "/etc")]
-    after = [mount for mount in asked if mount not in before]
-    mounts += before + own + after
+        own += spec_mounts.read_only_tmpfs()
     if options.privileged:
-        mounts += _host_devices(ids)
-    return mounts
-
-
-def _host_devices(ids: Identity) -> list[dict[str, Any]]:
-    return []
+        own += spec_mounts.devices(ids.devices)
+    names = ["hosts", "hostname", "containerenv"] + (["resolv.conf"] if host_network else [])
+    own += spec_mounts.injected(ids.directory, names, read_only=options.read_only)
+    mounts = [mount for mount in own if mount["destination"] not in taken] + asked
+    # Shorter paths first, so that nothing covers what was mounted before it.
+    mounts.sort(key=lambda mount: mount["destination"].count("/"))
+    layers = ids.layers or (ids.directory + "/empty",)
+    return [spec_mounts.overlay(layers, ids.directory), *mounts]
 
 
 def _labels(options: CreateOptions, image: ImageRecord) -> dict[str, str]:

@@ -27,6 +27,8 @@ class HostFacts(Value):
     kernel: tuple[int, int]
     machine: str
     """uname(2)'s machine: x86_64, aarch64, …"""
+    nodename: str = ""
+    """uname(2)'s host name."""
     newuidmap: str = ""
     newgidmap: str = ""
     no_new_privs: bool = False

@@ -20,9 +20,6 @@ _LATER = {"U": "changing the owner", "O": "a throw-away overlay", "idmap": "an i
 _TMPFS_FLAGS = frozenset("ro rw nosuid suid nodev dev noexec exec noatime relatime".split())
 _TMPFS_KEYS = frozenset(("size", "mode", "uid", "gid", "nr_inodes", "nr_blocks"))
 
-_RUN_TMPFS = ("/run", "/tmp", "/var/tmp")
-"""podman's --read-only-tmpfs: where programs write although the root is read-only."""
-
 
 def clean(path: str, what: str) -> str:
     """Return an absolute container path without `.`, `..` and double slashes.
@@ -60,8 +57,7 @@ def volume(text: str, cwd: str) -> dict[str, Any]:
         raise PypodError(
             f"-v {text}: named volumes are not there yet", hint="a host path begins with / or ./"
         )
-    if source.startswith("."):
-        source = f"{cwd}/{source}"
+    source = _host_path(source, cwd)
     options = []
     for option in fields[2].split(",") if len(fields) == 3 and fields[2] else ():
         if option.partition("=")[0] in _LATER:
@@ -75,6 +71,13 @@ def volume(text: str, cwd: str) -> dict[str, Any]:
     if not any(option.endswith(("private", "slave", "shared", "bindable")) for option in options):
         options.append("rprivate")
     return {"destination": destination, "type": "bind", "source": source, "options": options}
+
+
+def _host_path(path: str, cwd: str) -> str:
+    """Return an absolute host path without `.`; `..` stays, as it follows symbolic links."""
+    if not path.startswith("/"):
+        path = f"{cwd}/{path}"
+    return "/" + "/".join(part for part in path.split("/") if part not in ("", "."))
 
 
 def tmpfs(text: str) -> dict[str, Any]:
@@ -99,47 +102,56 @@ def tmpfs(text: str) -> dict[str, Any]:
     return {"destination": destination, "type": "tmpfs", "source": "tmpfs", "options": options}
 
 
-def base(facts: HostFacts, *, host_network: bool, has_tty_group: bool) -> list[dict[str, Any]]:
+def base(
+    facts: HostFacts, *, host_network: bool, has_tty_group: bool, privileged: bool = False
+) -> list[dict[str, Any]]:
     """Return what every container has (security.md section 2, last column)."""
     devpts = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]
     if has_tty_group:
         devpts.append("gid=5")
+    dev = ["nosuid", "noexec", "strictatime", "mode=755", "size=64m"]
     protected = ["nosuid", "noexec", "nodev"]
     mounts = [
         _mount("/proc", "proc", "proc", protected),
-        _mount("/dev", "tmpfs", "tmpfs", ["nosuid", "noexec", "strictatime", "mode=755", "size=64m"]),
+        _mount("/dev", "tmpfs", "tmpfs", dev),
         _mount("/dev/pts", "devpts", "devpts", devpts),
         _mount("/dev/shm", "tmpfs", "shm", [*protected, "mode=1777", "size=65536k"]),
         _mount("/dev/mqueue", "mqueue", "mqueue", protected),
     ]
     if host_network:
-        # sysfs shows a network namespace, and only its owner may mount it: so the host's, read-only.
+        # sysfs shows a network namespace, and only its owner may mount it: so the host's.
         mounts.append(_mount("/sys", "bind", "/sys", ["rbind", *protected, "ro", "rprivate"]))
     else:
-        mounts.append(_mount("/sys", "sysfs", "sysfs", [*protected, "ro"]))
-    if facts.cgroup == "v2" and not host_network:
-        mounts.append(
-            _mount("/sys/fs/cgroup", "cgroup2", "cgroup", [*protected, "relatime", "ro"])
-        )
+        own = protected if privileged else [*protected, "ro"]
+        mounts.append(_mount("/sys", "sysfs", "sysfs", own))
+    if facts.cgroup == "v2":
+        mounts.append(_mount("/sys/fs/cgroup", "cgroup2", "cgroup", [*protected, "relatime", "ro"]))
+    elif host_network:
+        # Without cgroup v2 the host's whole hierarchy would show; in a sysfs of its own none does.
+        options = [*protected, "ro", "mode=755", "size=0k"]
+        mounts.append(_mount("/sys/fs/cgroup", "tmpfs", "tmpfs", options))
     return mounts
+
+
+def devices(paths: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the binds of host devices that --privileged asks for."""
+    options = ["bind", "rprivate", "nosuid", "noexec"]
+    return [_mount(path, "bind", path, options) for path in paths]
 
 
 def _mount(destination: str, kind: str, source: str, options: list[str]) -> dict[str, Any]:
     return {"destination": destination, "type": kind, "source": source, "options": options}
 
 
-def read_only_tmpfs(taken: Iterable[str]) -> list[dict[str, Any]]:
-    """Return the writable places of a read-only container that no option names."""
-    names = set(taken)
-    options = ["nosuid", "nodev", "mode=1777"]
+def read_only_tmpfs() -> list[dict[str, Any]]:
+    """Return podman's --read-only-tmpfs: where programs write although the root is read-only."""
     return [
-        _mount(path, "tmpfs", "tmpfs", [*options[:2], "mode=755" if path == "/run" else options[2]])
-        for path in _RUN_TMPFS
-        if path not in names
+        _mount(path, "tmpfs", "tmpfs", ["nosuid", "nodev", f"mode={mode}"])
+        for path, mode in (("/run", "755"), ("/tmp", "1777"), ("/var/tmp", "1777"))
     ]
 
 
-def injected(directory: str, names: Iterable[str]) -> list[dict[str, Any]]:
+def injected(directory: str, names: Iterable[str], *, read_only: bool) -> list[dict[str, Any]]:
     """Return the binds of the files that pypod makes for the container."""
     places = {
         "hosts": "/etc/hosts",
@@ -147,9 +159,8 @@ def injected(directory: str, names: Iterable[str]) -> list[dict[str, Any]]:
         "resolv.conf": "/etc/resolv.conf",
         "containerenv": "/run/.containerenv",
     }
-    return [
-        _mount(places[name], "bind", f"{directory}/{name}", ["bind", "rprivate"]) for name in names
-    ]
+    options = ["bind", "rprivate", "nosuid", "noexec", "nodev", *(["ro"] if read_only else [])]
+    return [_mount(places[name], "bind", f"{directory}/{name}", options) for name in names]
 
 
 def escape_layer(path: str) -> str:
@@ -157,7 +168,7 @@ def escape_layer(path: str) -> str:
     return path.replace("\\", "\\\\").replace(":", "\\:")
 
 
-def overlay(layers: Iterable[str], directory: str, *, metacopy: bool = False) -> dict[str, Any]:
+def overlay(layers: Iterable[str], directory: str) -> dict[str, Any]:
     """Return the root file system: DESIGN section 4 puts it first, on `/`."""
     lower = ":".join(escape_layer(layer) for layer in layers)
     options = [

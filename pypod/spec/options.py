@@ -16,7 +16,7 @@ class CreateOptions(Value):
     command: tuple[str, ...] = ()
     """The words after IMAGE."""
     name: str = ""
-    replace: bool = False
+    replace: bool = False  # type: ignore[assignment]  # the option hides Value.replace
     detach: bool = False
     interactive: bool = False
     tty: bool = False
@@ -58,11 +58,11 @@ class ExecOptions(Value):
     """The options of `exec`."""
 
     command: tuple[str, ...]
+    environment: dict[str, str]
+    """The caller's own environment, for `-e NAME`."""
     detach: bool = False
     env: tuple[str, ...] = ()
     env_file: tuple[str, ...] = ()
-    environment: dict[str, str]
-    """The caller's own environment, for `-e NAME`."""
     interactive: bool = False
     privileged: bool = False
     tty: bool = False

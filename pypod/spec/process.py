@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The process of a container: who it is, what it runs, its environment, its signals."""
+"""The process of a container: what it runs, its environment, its signals; and that of exec."""
 
 from __future__ import annotations
 
 from pypod.errors import PypodError, UsageError
-from pypod.spec import security
-from pypod.value import Value
+from pypod.spec import ids, security
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,25 +14,14 @@ if TYPE_CHECKING:
     from pypod.spec.options import ExecOptions
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-ID_MAX = 0xFFFFFFFE - 1
-"""2^32-2 is "no change" for some calls and -1 for others: neither is an id."""
 
 _SIGNALS = (
-    "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP"
-    " TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
+    "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP"
+    " TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
 ).split()
 _RTMIN, _RTMAX = 34, 64
 
 _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy")
-
-
-class User(Value):
-    """Who a process is, in the container's ids."""
-
-    uid: int
-    gid: int
-    groups: tuple[int, ...] = ()
-    home: str = "/"
 
 
 def signal_number(word: str) -> int:
@@ -41,7 +29,7 @@ def signal_number(word: str) -> int:
 
     Raises UsageError.
     """
-    name = word.strip().upper().removeprefix("SIG")
+    name = word.strip().upper().removeprefix("SIG") if word.isascii() else ""
     if name.isdigit() and 1 <= int(name) <= _RTMAX:
         return int(name)
     if name in _SIGNALS:
@@ -81,75 +69,6 @@ def command(
             hint="put a command after the image: pypod run IMAGE COMMAND",
         )
     return argv, head, tail
-
-
-def resolve_user(text: str, passwd: str, group: str) -> User:
-    """Return the ids of USER[:GROUP], names by the image's own passwd and group files.
-
-    A number is decimal, 0 to 2^32-3, with nothing left over: an id is never guessed and never falls
-    to 0 (CVE-2026-30892, CVE-2024-40635). Raises PypodError.
-    """
-    if not text:
-        text = "0"
-    name, colon, group_name = text.partition(":")
-    if not name or (colon and not group_name):
-        raise PypodError(f'user "{text}": a name or number is missing', hint="USER or USER:GROUP")
-    accounts = [fields for fields in _fields(passwd, 7)]
-    uid = _id(name, text)
-    account = None
-    for fields in accounts:
-        if fields[0] == name if uid is None else _plain_id(fields[2]) == uid:
-            account = fields
-            break
-    if uid is None:
-        if account is None:
-            raise PypodError(f'unable to find user "{name}": no matching entries in passwd file')
-        uid = _plain_id(account[2])
-        if uid is None:
-            raise PypodError(f'user "{name}": /etc/passwd of the image has no number for it')
-    gid, groups = 0, []
-    if account is not None:
-        gid = _plain_id(account[3]) or 0
-    if colon:
-        number = _id(group_name, text)
-        gid = _group_id(group_name, group) if number is None else number
-    elif account is not None:
-        for fields in _fields(group, 4):
-            member_of = _plain_id(fields[2])
-            if account[0] in fields[3].split(",") and member_of is not None:
-                groups.append(member_of)
-    home = account[5] if account is not None and account[5] else ("/root" if uid == 0 else "/")
-    return User(uid, gid, tuple(dict.fromkeys(groups)), home)
-
-
-def _fields(text: str, count: int) -> Iterable[list[str]]:
-    for line in text.splitlines():
-        fields = line.strip().split(":")
-        if len(fields) >= 3 and not line.startswith("#"):
-            yield fields + [""] * (count - len(fields))
-
-
-def _plain_id(word: str) -> int | None:
-    return int(word) if word.isascii() and word.isdigit() and int(word) <= ID_MAX else None
-
-
-def _id(word: str, whole: str) -> int | None:
-    """Return a number, None for a name; what begins like a number must be one."""
-    if word.isascii() and word.isdigit():
-        if int(word) > ID_MAX:
-            raise PypodError(f'user "{whole}": {word} is not an id (0 to {ID_MAX})')
-        return int(word)
-    if word[0] in "+- \t" or word[0].isdigit() or not word.isprintable():
-        raise PypodError(f'user "{whole}": {word!r} is neither a name nor a number')
-    return None
-
-
-def _group_id(name: str, group: str) -> int:
-    for fields in _fields(group, 4):
-        number = _plain_id(fields[2])
-        if fields[0] == name and number is not None:
-            return number
-    raise PypodError(f'unable to find group "{name}": no matching entries in group file')
 
 
 def environment(
@@ -202,9 +121,7 @@ def proxy_env(host: Mapping[str, str]) -> list[str]:
     ]
 
 
-def exec_process(
-    config: dict[str, Any], options: ExecOptions, bounding: int
-) -> dict[str, Any]:
+def exec_process(config: dict[str, Any], options: ExecOptions, bounding: int) -> dict[str, Any]:
     """Return the OCI process of `exec`: the container's own, with what the options change.
 
     A user's name stays a name (`user.username`): pypod-init finds it in the running container.
@@ -218,12 +135,10 @@ def exec_process(
     uid = user["uid"]
     if options.user:
         own.pop("HOME", None)
-        name, colon, group = options.user.partition(":")
-        if not name or (colon and not group):
-            raise PypodError(f'user "{options.user}": a name or number is missing')
-        _id(name, options.user)
-        if colon:
-            _id(group, options.user)
+        name, group = ids.split_user(options.user)
+        ids.number(name, options.user)
+        if group is not None:
+            ids.number(group, options.user)
         user = {"username": options.user, "umask": user.get("umask", 0o22)}
         # Root keeps its capabilities; any other id, and any name but root, gets none.
         uid = 0 if name in ("0", "root") else 1
