@@ -89,9 +89,17 @@ static void attach(struct init *init, int mount, int place)
 static int place_for(struct init *init, const char *path, bool directory, bool real)
 {
     int place = make_target(init, path, directory);
+    struct statfs where;
+    struct stat found, root;
 
-    if (place < 0)
+    if (place < 0 || fstatfs(place, &where) < 0 || fstat(place, &found) < 0 ||
+        fstat(init->root_fd, &root) < 0)
         fail(init, path);
+    /* A link of the image can lead anywhere in the container: what protects /proc must stay on top. */
+    if (where.f_type == PROC_SUPER_MAGIC)
+        fail_errno(init, EPERM, "the destination leads into /proc");
+    if (found.st_dev == root.st_dev && found.st_ino == root.st_ino)
+        fail_errno(init, EPERM, "the destination leads to the root of the container");
     if (real) {
         /* /proc, /sys and /dev of an image may be links to anywhere (CVE-2019-16884 and after). */
         cleanup_fd int again = open_in_root(init, path, O_PATH | O_DIRECTORY | O_NOFOLLOW,
