@@ -209,6 +209,10 @@ void start_status(struct monitor *m)
 
         if (got < 0 && (errno == EAGAIN || errno == EINTR))
             return;
+        /* Told once, before what still waits to be read: the runtime ended without taking the release
+         * byte, so its last word is an error record that must not be lost (af_unix.c). */
+        if (got < 0 && errno == ECONNRESET)
+            continue;
         if (got <= 0) {
             if (m->pid)
                 executed(m);
