@@ -114,7 +114,11 @@ def test_text_that_can_be_no_word_counts_as_absent(text: str) -> None:
     made = record(
         {
             **document(
-                Env=[f"A={text}"], Cmd=[text], User=text, Labels={text: "x", "y": text}, Volumes={text: {}}
+                Env=[f"A={text}"],
+                Cmd=[text],
+                User=text,
+                Labels={text: "x", "y": text},
+                Volumes={text: {}},
             ),
             "author": text,
             "created": text,

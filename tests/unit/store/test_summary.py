@@ -44,7 +44,7 @@ def test_a_lost_summary_is_made_again_with_what_the_index_knows(
     assert summary.read(places, image.id) == made
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"version":1}', '{"version":0}', "\ud7ff"])
+@pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"version":1}', '{"version":0}', "x"])
 def test_a_damaged_summary_is_made_again(places: Places, image: images.Image, text: str) -> None:
     whole = read(places, image)
     Path(summary.path(places, image.id)).write_text(text)
