@@ -60,7 +60,7 @@ def show(args: Args, names: list[str], kind: str) -> int:
             )
     if args.format and args.format != "json":
         for document in documents:
-            sys.stdout.write(listing.render(args.format, document) + "\n")
+            sys.stdout.write(listing.line(args.format, document))
     elif documents or not args.format:
         print(fastjson.pretty(documents, 5) if documents else "[]")
     for failure in failures:

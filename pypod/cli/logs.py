@@ -47,6 +47,7 @@ def _time(option: str, text: str) -> int | None:
     if not text:
         return None
     try:
-        return int(units.parse_time(text, time.time()) * 1e9)
+        now = time.time()
+        return int(units.parse_time(text, now, time.localtime(now).tm_gmtoff) * 1e9)
     except ValueError as error:
         raise UsageError(f"{option}: {error}") from None

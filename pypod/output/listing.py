@@ -18,10 +18,26 @@ if TYPE_CHECKING:
 
 def render(text: str, value: Any) -> str:
     """Return a template's text. Raises PypodError for a wrong template."""
+    return _all(text, [value])[0]
+
+
+def line(text: str, value: Any) -> str:
+    """Return a template's text as whole lines: a template may end its line by itself."""
+    return _whole(render(text, value))
+
+
+def _whole(text: str) -> str:
+    return text if text.endswith("\n") else text + "\n"
+
+
+def _all(text: str, values: Sequence[Any]) -> list[str]:
     try:
-        return template.render(text, value)
+        read_once = template.Template(text)
+        return [read_once.render(value) for value in values]
     except template.TemplateError as error:
-        raise PypodError(f"template: {error}", hint="Go templates: {{.Field}}, {{json .}}") from None
+        raise PypodError(
+            f"template: {error}", hint="Go templates: {{.Field}}, {{json .}}"
+        ) from None
 
 
 def show_document(text: str, document: Any) -> None:
@@ -29,7 +45,7 @@ def show_document(text: str, document: Any) -> None:
     if text == "json":
         print(fastjson.pretty(document))
     else:
-        print(render(text, document))
+        sys.stdout.write(line(text, document))
 
 
 def show(
@@ -48,12 +64,11 @@ def show(
             sys.stdout.write("".join(fastjson.dumps(row) + "\n" for row in json_rows))
         return
     if not text.startswith("table"):
-        for row in rows:
-            print(render(text, row))
+        sys.stdout.write("".join(_whole(out) for out in _all(text, rows)))
         return
     cells = text.removeprefix("table").strip()
     lines = [_headings(cells, id_heading)] if heading else []
-    lines += [render(cells, row) for row in rows]
+    lines += _all(cells, rows)
     columns.print_table([line.split("\t") for line in lines])
 
 

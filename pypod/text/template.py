@@ -2,11 +2,14 @@
 """Go templates, as `--format` takes them: fields, functions, pipelines, if, range, with.
 
 Source: Go's text/template. Values are what JSON has: dicts, lists, text, numbers, booleans, None.
+`define`, `template` and `block` are left out: no one-line format has use for them.
 """
 
 from __future__ import annotations
 
+from pypod.text import go_values
 from pypod.text import template_functions as functions
+from pypod.text.template_lexer import lex
 from pypod.value import Value
 
 TYPE_CHECKING = False
@@ -36,6 +39,19 @@ class _Block(Value):
     otherwise: tuple[Any, ...]
 
 
+class _Jump(Value):
+    word: str
+    """break or continue."""
+
+
+class _Break(Exception):
+    """{{break}} inside a range."""
+
+
+class _Continue(Exception):
+    """{{continue}} inside a range."""
+
+
 class _Path(Value):
     """`.A.B`, `$x.A`, or `(pipeline).A`."""
 
@@ -48,98 +64,32 @@ def expand_escapes(text: str) -> str:
     return text.replace("\\t", "\t").replace("\\n", "\n")
 
 
+class Template:
+    """A template that was read once and renders many values."""
+
+    def __init__(self, text: str) -> None:
+        """Read a template as it came from the command line. Raises TemplateError."""
+        self._nodes, _ = _parse(lex(expand_escapes(text)), ())
+
+    def render(self, value: Any, to_json: Callable[[Any], str] | None = None) -> str:
+        """Return what the template makes of `value`; `to_json` writes for the function `json`.
+
+        Raises TemplateError.
+        """
+        out: list[str] = []
+        scope = _Scope(value, to_json or go_values.to_json)
+        try:
+            scope.walk(self._nodes, value, out)
+        except (_Break, _Continue):
+            raise TemplateError("{{break}} or {{continue}} outside {{range}}") from None
+        except RecursionError:
+            raise TemplateError("exceeded maximum template depth") from None
+        return "".join(out)
+
+
 def render(text: str, value: Any, to_json: Callable[[Any], str] | None = None) -> str:
-    """Return what the template makes of `value`; `to_json` serialises for the function `json`.
-
-    Raises TemplateError.
-    """
-    nodes, _ = _parse(_lex(expand_escapes(text)), ())
-    out: list[str] = []
-    scope = _Scope(value, to_json or functions.to_json)
-    scope.walk(nodes, value, out)
-    return "".join(out)
-
-
-def _lex(text: str) -> Iterator[tuple[str, Any]]:
-    """Yield ("text", str) and ("action", words), white space trimmed by `{{-` and `-}}`."""
-    at, trim = 0, False
-    while True:
-        start = text.find("{{", at)
-        piece = text[at:] if start < 0 else text[at:start]
-        if trim:
-            piece = piece.lstrip()
-        if start < 0:
-            if piece:
-                yield "text", piece
-            return
-        inside = start + 2
-        if text[inside : inside + 1] == "-" and text[inside + 1 : inside + 2] in " \t\n":
-            piece = piece.rstrip()
-            inside += 1
-        if piece:
-            yield "text", piece
-        if text[inside:].lstrip().startswith("/*"):
-            end = text.find("*/", inside)
-            if end < 0:
-                raise TemplateError("unclosed comment")
-            end = text.find("}}", end)
-            words: list[str] = []
-        else:
-            words, end = _words(text, inside)
-        if end < 0:
-            raise TemplateError("unclosed action")
-        trim = bool(words) and words[-1] == "-"
-        if trim:
-            words.pop()
-        if words:
-            yield "action", words
-        at = end + 2
-
-
-def _words(text: str, at: int) -> tuple[list[str], int]:
-    """Return the words of an action from `at`, and where its `}}` is."""
-    words: list[str] = []
-    while at < len(text):
-        char = text[at]
-        if text.startswith("}}", at):
-            return words, at
-        if text.startswith("-}}", at):
-            return [*words, "-"], at + 1
-        if char in " \t\n\r":
-            at += 1
-            if words and words[-1] != " ":
-                words.append(" ")
-            continue
-        if char in "\"`'":
-            end = _string_end(text, at)
-            words.append(text[at:end])
-            at = end
-        elif text.startswith(":=", at):
-            words.append(":=")
-            at += 2
-        elif char in "()|,=":
-            words.append(char)
-            at += 1
-        else:
-            end = at
-            while end < len(text) and text[end] not in " \t\n\r()|,=\"`'}":
-                if text.startswith(":=", end):
-                    break
-                end += 1
-            if end == at:
-                raise TemplateError(f"unexpected {char!r} in operand")
-            words.append(text[at:end])
-            at = end
-    raise TemplateError("unclosed action")
-
-
-def _string_end(text: str, at: int) -> int:
-    quote, end = text[at], at + 1
-    while end < len(text) and text[end] != quote:
-        end += 2 if text[end] == "\\" and quote != "`" else 1
-    if end >= len(text):
-        raise TemplateError("unterminated quoted string")
-    return end + 1
+    """Return what the template `text` makes of one value. Raises TemplateError."""
+    return Template(text).render(value, to_json)
 
 
 def _parse(
@@ -150,7 +100,7 @@ def _parse(
         if kind == "text":
             nodes.append(_Text(content))
             continue
-        words = [word for word in content]
+        words = list(content)
         while words and words[0] == " ":
             words.pop(0)
         while words and words[-1] == " ":
@@ -160,6 +110,8 @@ def _parse(
             return tuple(nodes), words
         if head in ("if", "range", "with"):
             nodes.append(_block(head, words[1:], tokens))
+        elif head in ("break", "continue") and len(words) == 1:
+            nodes.append(_Jump(head))
         elif head in ("end", "else"):
             raise TemplateError(f"unexpected {{{{{head}}}}}")
         else:
@@ -167,13 +119,13 @@ def _parse(
             variable = names[0] if names else ""
             nodes.append(_Action(_pipeline(rest), variable, declares))
     if stops:
-        raise TemplateError("unexpected EOF: {{end}} is missing")
+        raise TemplateError("unexpected EOF")
     return tuple(nodes), []
 
 
 def _block(kind: str, words: list[str], tokens: Iterator[tuple[str, Any]]) -> _Block:
     names, _, rest = _variables(words)
-    pipeline = _pipeline(rest)
+    pipeline = _pipeline(rest, kind)
     body, closing = _parse(tokens, ("end", "else"))
     otherwise: tuple[Any, ...] = ()
     if closing[0] == "else":
@@ -197,12 +149,14 @@ def _variables(words: list[str]) -> tuple[tuple[str, ...], bool, list[str]]:
     return (), False, words
 
 
-def _pipeline(words: list[str]) -> tuple[tuple[Any, ...], ...]:
+def _pipeline(words: list[str], context: str = "command") -> tuple[tuple[Any, ...], ...]:
     commands, rest = _commands(words, 0, False)
     if rest != len(words):
         raise TemplateError("unexpected ) in operand")
     if not commands:
-        raise TemplateError("missing value for command")
+        raise TemplateError(f"missing value for {context}")
+    if commands[0] == (("literal", None),):
+        raise TemplateError("nil is not a command")
     return commands
 
 
@@ -223,6 +177,8 @@ def _commands(words: list[str], at: int, nested: bool) -> tuple[tuple[tuple[Any,
             commands.append(tuple(current))
             current = []
             at += 1
+            if all(later == " " for later in words[at:]):
+                raise TemplateError("missing value for command")
         elif word == "(":
             inner, at = _commands(words, at + 1, True)
             if at >= len(words):
@@ -242,7 +198,12 @@ def _commands(words: list[str], at: int, nested: bool) -> tuple[tuple[tuple[Any,
 
 
 def _operand(word: str) -> Any:
-    if word[0] in "\"`'":
+    if word[0] == "'":
+        char = functions.unquote(word)
+        if len(char) != 1:
+            raise TemplateError(f"malformed character constant: {word}")
+        return ("literal", ord(char))
+    if word[0] in '"`':
         return ("literal", functions.unquote(word))
     if word in ("true", "false"):
         return ("literal", word == "true")
@@ -270,7 +231,7 @@ class _Scope:
     """Variables, and how nodes are walked."""
 
     def __init__(self, root: Any, to_json: Callable[[Any], str]) -> None:
-        self.variables: dict[str, Any] = {"$": root}
+        self._variables: list[tuple[str, Any]] = [("$", root)]
         self._to_json = to_json
 
     def walk(self, nodes: tuple[Any, ...], dot: Any, out: list[str]) -> None:
@@ -279,33 +240,53 @@ class _Scope:
                 out.append(node.text)
             elif isinstance(node, _Action):
                 value = self.evaluate(node.pipeline, dot)
-                if node.variable:
-                    self.variables[node.variable] = value
+                if not node.variable:
+                    out.append(go_values.go_text(value))
+                elif node.declares:
+                    self._variables.append((node.variable, value))
                 else:
-                    out.append(functions.go_text(value))
+                    self._variables[self._place(node.variable)] = (node.variable, value)
+            elif isinstance(node, _Jump):
+                raise _Break if node.word == "break" else _Continue
             else:
                 self._enter(node, dot, out)
 
     def _enter(self, block: _Block, dot: Any, out: list[str]) -> None:
         value = self.evaluate(block.pipeline, dot)
-        saved = dict(self.variables)
+        mark = len(self._variables)
         if block.kind == "range":
-            items = functions.items(value)
-            for key, item in items:
-                if block.variables:
-                    self.variables[block.variables[-1]] = item
-                if len(block.variables) > 1:
-                    self.variables[block.variables[0]] = key
-                self.walk(block.body, item, out)
-            if not items:
-                self.walk(block.otherwise, dot, out)
+            self._range(block, value, dot, out)
         elif functions.truth(value):
             if block.variables:
-                self.variables[block.variables[0]] = value
+                self._variables.append((block.variables[0], value))
             self.walk(block.body, value if block.kind == "with" else dot, out)
         else:
             self.walk(block.otherwise, dot, out)
-        self.variables = {key: self.variables.get(key, saved[key]) for key in saved}
+        del self._variables[mark:]
+
+    def _range(self, block: _Block, value: Any, dot: Any, out: list[str]) -> None:
+        items = functions.items(value)
+        if not items:
+            self.walk(block.otherwise, dot, out)
+        mark = len(self._variables)
+        for key, item in items:
+            # One variable is the item, two are key and item.
+            self._variables += zip(block.variables[::-1], (item, key), strict=False)
+            try:
+                self.walk(block.body, item, out)
+            except _Continue:
+                pass
+            except _Break:
+                break
+            finally:
+                del self._variables[mark:]
+
+    def _place(self, name: str) -> int:
+        """Return where the innermost variable of this name is. Raises TemplateError."""
+        for at in range(len(self._variables) - 1, -1, -1):
+            if self._variables[at][0] == name:
+                return at
+        raise TemplateError(f'undefined variable "{name}"')
 
     def evaluate(self, pipeline: tuple[tuple[Any, ...], ...], dot: Any) -> Any:
         value: Any = None
@@ -321,12 +302,15 @@ class _Scope:
                 return self._short_circuit(name == "and", command[1:], dot, piped)
             values = [self._value(operand, dot) for operand in command[1:]]
             if name == "json":
+                if len(values) + len(piped) != 1:
+                    raise TemplateError("wrong number of args for json: want 1")
                 return self._to_json(*values, *piped)
             return functions.call(name, [*values, *piped])
         if len(command) == 2 and isinstance(head, _Path) and head.names and not piped:
             # `.Label "key"`: podman's fields that take an argument.
-            return functions.call_field(self._value(head, dot, whole=False), head.names[-1],
-                                        self._value(command[1], dot))
+            return functions.call_field(
+                self._value(head, dot, whole=False), head.names[-1], self._value(command[1], dot)
+            )
         if len(command) > 1 or piped:
             raise TemplateError("can't give argument to non-function")
         return self._value(head, dot)
@@ -350,9 +334,7 @@ class _Scope:
         if start == "":
             value = dot
         elif isinstance(start, str):
-            if start not in self.variables:
-                raise TemplateError(f"undefined variable: {start}")
-            value = self.variables[start]
+            value = self._variables[self._place(start)][1]
         else:
             value = self.evaluate(start, dot)
         names = operand.names if whole else operand.names[:-1]

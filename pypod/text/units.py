@@ -4,7 +4,16 @@
 from __future__ import annotations
 
 _SIZES = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
-_DURATIONS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATIONS = {
+    "ns": 1e-9,
+    "us": 1e-6,
+    "µs": 1e-6,
+    "μs": 1e-6,
+    "ms": 1e-3,
+    "s": 1.0,
+    "m": 60.0,
+    "h": 3600.0,
+}
 
 
 def human_size(size: float, digits: int = 4, gap: str = "") -> str:
@@ -17,7 +26,7 @@ def human_size(size: float, digits: int = 4, gap: str = "") -> str:
 
 
 def human_duration(seconds: float) -> str:
-    """Return a duration in one unit: `5 seconds`, `About an hour`, `2 weeks` (docker's go-units)."""
+    """Return a duration in one unit: `5 seconds`, `About an hour`, `2 weeks` (as go-units)."""
     seconds = int(max(seconds, 0))
     if seconds < 1:
         return "Less than a second"
@@ -42,62 +51,82 @@ def human_duration(seconds: float) -> str:
 
 
 def parse_duration(text: str) -> float:
-    """Return the seconds of a Go duration: `1h30m`, `1.5s`, `300ms`. Raises ValueError."""
-    rest, total = text, 0.0
-    if not rest:
-        raise ValueError("empty duration")
-    while rest:
-        at = 0
-        while at < len(rest) and (rest[at].isdigit() or rest[at] == "."):
-            at += 1
-        end = at
-        while end < len(rest) and not (rest[end].isdigit() or rest[end] == "."):
-            end += 1
-        unit = rest[at:end]
-        if at == 0 or unit not in _DURATIONS:
-            raise ValueError(f"{text!r} is not a duration such as 10m or 1h30m")
-        total += float(rest[:at]) * _DURATIONS[unit]
-        rest = rest[end:]
-    return total
+    """Return the seconds of a Go duration: `1h30m`, `-1.5s`, `300ms`, `0`. Raises ValueError."""
+    rest = text[1:] if text[:1] in ("-", "+") else text
+    if rest == "0":
+        return 0.0
+    total = 0.0
+    wrong = ValueError(f"{text!r} is not a duration such as 10m or 1h30m")
+    while True:
+        number = _leading(rest, "0123456789.")
+        unit = _leading(rest[len(number) :], "nuµμmsh")
+        if unit not in _DURATIONS or number.count(".") > 1 or number in ("", "."):
+            raise wrong
+        total += float(number) * _DURATIONS[unit]
+        rest = rest[len(number) + len(unit) :]
+        if not rest:
+            return -total if text[0] == "-" else total
 
 
-def parse_time(text: str, now: float) -> float:
+def _leading(text: str, chars: str) -> str:
+    end = 0
+    while end < len(text) and text[end] in chars:
+        end += 1
+    return text[:end]
+
+
+def parse_time(text: str, now: float, zone: float = 0) -> float:
     """Return seconds since 1970 of a duration before now, an RFC 3339 time or a unix timestamp.
 
-    A time without a zone is UTC. Raises ValueError.
+    A time without a zone is `zone` seconds east of UTC. Raises ValueError.
     """
+    digits = _leading(text, "0123456789.")
+    if digits == text and digits.count(".") < 2 and digits not in ("", "."):
+        return float(text)
     try:
         return now - parse_duration(text)
     except ValueError:
-        pass
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    return _rfc3339(text)
+        return _rfc3339(text, zone)
 
 
-def _rfc3339(text: str) -> float:
-    date, separator, clock = text.replace(" ", "T", 1).partition("T")
-    fields = date.split("-")
-    if len(fields) != 3 or not all(field.isdigit() for field in fields):
-        raise ValueError(f"{text!r} is no time: 10m, 2026-01-31T12:00:00Z or seconds since 1970")
-    seconds = float(86400 * days_from_civil(*(int(field) for field in fields)))
-    if not separator:
-        return seconds
-    zone = 0
-    if clock.endswith(("Z", "z")):
-        clock = clock[:-1]
-    elif len(clock) > 6 and clock[-6] in "+-" and clock[-3] == ":":
-        sign = -1 if clock[-6] == "-" else 1
-        zone = sign * (int(clock[-5:-3]) * 3600 + int(clock[-2:]) * 60)
+def _rfc3339(text: str, zone: float) -> float:
+    wrong = ValueError(f"{text!r} is no time: 10m, 2026-01-31T12:00:00Z or seconds since 1970")
+    clock = text[10:]
+    year, month, day = (_digits(part) for part in (text[:4], text[5:7], text[8:10]))
+    if text[4:5] != "-" or text[7:8] != "-" or year < 0 or not 1 <= month <= 12:
+        raise wrong
+    if (
+        not 1
+        <= day
+        <= days_from_civil(year + month // 12, month % 12 + 1, 1) - days_from_civil(year, month, 1)
+    ):
+        raise wrong
+    if clock[-1:] in ("Z", "z"):
+        clock, zone = clock[:-1], 0
+    elif len(clock) >= 6 and clock[-6] in "+-" and clock[-3] == ":":
+        hours, minutes = _digits(clock[-5:-3]), _digits(clock[-2:])
+        if not (0 <= hours < 24 and 0 <= minutes < 60):
+            raise wrong
+        zone = (hours * 3600 + minutes * 60) * (-1 if clock[-6] == "-" else 1)
         clock = clock[:-6]
-    parts = clock.split(":")
-    if not 2 <= len(parts) <= 3:
-        raise ValueError(f"{text!r} is no time")
-    for part, unit in zip(parts, (3600, 60, 1), strict=False):
-        seconds += float(part) * unit
-    return seconds - zone
+    seconds = 86400.0 * days_from_civil(year, month, day) - zone
+    if not clock:
+        return seconds
+    whole, dot, fraction = clock[1:].partition(".")
+    parts = [_digits(part) for part in whole.split(":")]
+    if clock[0] not in "Tt " or len(parts) > 3 or any(len(part) != 2 for part in whole.split(":")):
+        raise wrong
+    hour, minute, second = (*parts, 0, 0)[:3]
+    if not (0 <= hour < 24 and 0 <= minute < 60 and 0 <= second < 61):
+        raise wrong
+    if dot and (_digits(fraction) < 0 or len(parts) < 3):
+        raise wrong
+    return seconds + hour * 3600 + minute * 60 + second + float(f"0.{fraction or 0}")
+
+
+def _digits(text: str) -> int:
+    """Return the number of some ASCII digits, -1 for anything else."""
+    return int(text) if text.isascii() and text.isdigit() else -1
 
 
 def days_from_civil(year: int, month: int, day: int) -> int:
