@@ -62,7 +62,7 @@ _CREATE = (
 )
 
 OPTIONS = {
-    "attach": "",
+    "container exists": "external",
     "create": _CREATE,
     "exec": "cidfile no-session preserve-fd preserve-fds",
     "images": "history no-history tree",
