@@ -142,6 +142,8 @@ def test_s21_user_is_never_guessed(
         if test_pass == "single" and uid == "1000":
             assert done.rc in (125, 126)
             return
+    if text == "2147483648" and test_pass == "root":
+        uid = text  # root's map holds it: an id like any other, and not 0
     if uid is None:
         assert done.rc in (125, 126), done.out
         assert done.out == ""
