@@ -64,7 +64,7 @@ def repo_digests(entries: list[dict[str, Any]]) -> list[str]:
     for entry in entries:
         name = layout.name_of(entry)
         if name:
-            repository = reference.parse(name).repository
+            repository, _tag = reference.split_stored(name)
             came_as = layout.original_of(entry) or str(entry.get("digest", ""))
             for digest in (layout.index_of(entry), came_as):
                 if digest:

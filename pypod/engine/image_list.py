@@ -42,12 +42,12 @@ class Row(Value):
     @property
     def repository(self) -> str:
         """The name without its tag."""
-        return reference.parse(self.name).repository if self.name else _NO_NAME
+        return reference.split_stored(self.name)[0] or _NO_NAME
 
     @property
     def tag(self) -> str:
         """The name's tag."""
-        return (reference.parse(self.name).tag if self.name else "") or _NO_NAME
+        return reference.split_stored(self.name)[1] or _NO_NAME
 
     @property
     def names(self) -> list[str]:

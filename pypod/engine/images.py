@@ -102,7 +102,7 @@ def _by_digest(word: str, descriptors: list[dict[str, Any]]) -> Found | None:
         name = layout.name_of(entry)
         if not name or wanted.digest not in layout.digests(entry):
             continue
-        if reference.parse(name).repository in repositories:
+        if reference.split_stored(name)[0] in repositories:
             return Found(entry, name if name.endswith("@" + wanted.digest) else "")
     return None
 

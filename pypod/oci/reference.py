@@ -103,6 +103,14 @@ def _split(text: str) -> tuple[str, str]:
     return (first, rest) if slash and named else ("", text)
 
 
+def split_stored(name: str) -> tuple[str, str]:
+    """Return repository and tag of a name as index.json holds it; no tag when it has a digest."""
+    if "@" in name:
+        return name.partition("@")[0], ""
+    repository, _, tag = name.rpartition(":")
+    return repository, tag
+
+
 def is_short(text: str) -> bool:
     """Say whether a name has no registry in front."""
     return not _split(text)[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,8 @@ NAME = "test/images"
 @pytest.fixture
 def store(program: Program, tmp_path: Path) -> Iterator[Store]:
     made = Store(program, tmp_path)
+    if program.is_podman:  # it takes no run root of more than 50 characters
+        made.first = ("--root", str(made.root), "--runroot", tempfile.mkdtemp(dir="/tmp"))
     yield made
     made.remove()
 

@@ -112,6 +112,12 @@ def test_what_is_pulled_by_digest_is_stored_by_digest() -> None:
     assert reference.parse("a:1").stored == "docker.io/library/a:1"
 
 
+@pytest.mark.parametrize("typed", ["a", "localhost:5000/a/b:1", f"a@{DIGEST}", "[::1]:5000/a:2"])
+def test_a_stored_name_is_split_without_parsing(typed: str) -> None:
+    parsed = reference.parse(typed)
+    assert reference.split_stored(parsed.stored) == (parsed.repository, parsed.tag)
+
+
 @pytest.mark.parametrize(
     ("full", "shown"),
     [
