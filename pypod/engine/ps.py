@@ -151,7 +151,9 @@ def tests(filters: Iterable[str]) -> Test:
 
 
 def _by_name(value: str) -> Test:
-    import re
+    if not any(char in ".^$*+?{}[]\\|()" for char in value):
+        return lambda row: value in row.summary["name"]
+    import re  # 4 ms that a plain word does not pay
 
     try:
         pattern = re.compile(value)
