@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -445,3 +446,42 @@ def test_images_are_listed_by_reading_their_summaries_only(places: Places, add: 
     for path in (Path(places.images) / "blobs/sha256").iterdir():
         path.unlink()
     assert len(image_list.rows(places)) == 20
+
+
+def test_images_added_and_removed_at_the_same_time_are_whole_or_not_there(
+    places: Places, add: Add
+) -> None:
+    several = [image(str(number)) for number in range(3)]
+
+    def adder(turn: int) -> None:
+        try:
+            add(several[turn % 3], f"quay.io/a:{turn % 3}", f"quay.io/b:{turn % 2}")
+        except CorruptStore as error:
+            assert error.hint == "pull the image again"
+
+    def remover(turn: int) -> None:
+        try:
+            image_remove.remove(places, FACTS, several[turn % 3].id, force=True)
+        except ImageNotKnown:
+            pass
+
+    children = []
+    for act in (adder, remover, adder, remover):
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                for turn in range(12):
+                    act(turn)
+                code = 0
+            finally:
+                os._exit(code)
+        children.append(child)
+    for child in children:
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    adder(0)
+    adder(1)
+    for record, _entries in images.list_images(places):
+        for digest in (record.id, record.manifest, *(layer.digest for layer in record.layers)):
+            assert blobs.read(places, digest)
+    assert images.find(places, "quay.io/a:1").id == several[1].id
