@@ -75,6 +75,8 @@ class Args:
 
         def __getattr__(self, name: str) -> Any: ...
 
+        def __setattr__(self, name: str, value: Any) -> None: ...
+
 
 def parse(argv: list[str]) -> Args:
     """Return the values of a command line without its program. Raises UsageError, Help."""

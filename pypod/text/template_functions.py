@@ -30,6 +30,8 @@ def field(value: Any, name: str) -> Any:
             return None  # a map (labels), not a struct: a missing key is no error in Go
         raise TemplateError(f"can't evaluate field {name} in type interface {{}}")
     if value is None:
+        if not name[:1].isupper():
+            return None  # a nil map: only the fields of structs are capitalised
         raise TemplateError(f"nil pointer evaluating interface {{}}.{name}")
     raise TemplateError(f"can't evaluate field {name} in type {type_name(value)}")
 
@@ -104,7 +106,9 @@ def _index(value: Any, *keys: Any) -> Any:
                 raise TemplateError(f"error calling index: index out of range: {key}")
             value = value.encode()[key] if isinstance(value, str) else value[key]
         elif value is None:
-            raise TemplateError("error calling index: index of untyped nil")
+            if not isinstance(key, str):
+                raise TemplateError("error calling index: index of nil pointer")
+            value = ""  # a nil map of labels
         else:
             raise TemplateError(f"error calling index: can't index item of type {type_name(value)}")
     return value

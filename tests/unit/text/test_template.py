@@ -66,6 +66,7 @@ def test_a_template_gives_what_podman_gives(row: dict[str, str]) -> None:
         ("{{- /* nothing */ -}}", ""),
         ("{{range .List}}{{range $.List}}{{.x}}{{end}};{{end}}", "12;12;"),
         ("{{range .List}}{{if eq .x 2}}{{break}}{{end}}{{.x}}{{end}}", "1"),
+        ('[{{index .Nothing "a.b"}}{{.Nothing.ab}}]', "[<no value>]"),
         ("plain", "plain"),
         ("", ""),
     ],
@@ -93,6 +94,7 @@ def test_scripts_templates(text: str, expected: str | None) -> None:
     [
         ("{{.Nope}}", "can't evaluate field Nope"),
         ("{{.ID.Nope}}", "can't evaluate field Nope in type int"),
+        ("{{.Nothing.Nope}}", "nil pointer evaluating"),
         ("{{nope}}", 'function "nope" not defined'),
         ("{{.ID", "unclosed action"),
         ('{{"a}}', "unterminated quoted string"),
@@ -114,7 +116,7 @@ def test_scripts_templates(text: str, expected: str | None) -> None:
 )
 def test_a_wrong_template_says_what_is_wrong(text: str, error: str) -> None:
     with pytest.raises(template.TemplateError) as caught:
-        template.render(text, {"ID": 1, "n": 2})
+        template.render(text, {"ID": 1, "Nothing": None})
     assert error in str(caught.value)
 
 
