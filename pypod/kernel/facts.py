@@ -105,9 +105,12 @@ def _status() -> dict[str, str]:
 
 
 def _kernel(release: str) -> tuple[int, int]:
-    parts = release.split(".")
-    minor = "".join(char for char in parts[1] if char.isdigit()) if len(parts) > 1 else "0"
-    return int(parts[0]), int(minor or 0)
+    """Return (major, minor) of uname(2)'s release; what follows is the distribution's: 6.1.0-18."""
+    numbers = []
+    for part in release.split(".")[:2]:
+        digits = part[: len(part) - len(part.lstrip("0123456789"))]
+        numbers.append(int(digits or 0))
+    return numbers[0], numbers[1] if len(numbers) > 1 else 0
 
 
 def _tool(name: str) -> str:

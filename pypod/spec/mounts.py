@@ -45,19 +45,15 @@ def clean(path: str, what: str) -> str:
 def volume(text: str, cwd: str) -> dict[str, Any]:
     """Return the OCI mount of `-v SOURCE:DESTINATION[:OPTIONS]`. Raises UsageError, PypodError."""
     fields = text.split(":")
-    if len(fields) == 1 or (len(fields) == 2 and not fields[0].startswith(("/", "."))):
-        raise PypodError(
-            f"-v {text}: named and anonymous volumes are not there yet",
-            hint="a directory of the host is: -v /path:/path",
-        )
     if len(fields) > 3 or not fields[0]:
         raise UsageError(f"-v {text}: incorrect volume format", hint="-v /host:/container[:ro]")
-    source, destination = fields[0], clean(fields[1], f"-v {text}")
-    if not source.startswith(("/", ".")):
+    if len(fields) == 1 or not fields[0].startswith(("/", ".")):
+        kind = "anonymous" if len(fields) == 1 else "named"
         raise PypodError(
-            f"-v {text}: named volumes are not there yet", hint="a host path begins with / or ./"
+            f"-v {text}: {kind} volumes are not there yet",
+            hint="-v /host:/container; a host path begins with / or ./",
         )
-    source = _host_path(source, cwd)
+    source, destination = _host_path(fields[0], cwd), clean(fields[1], f"-v {text}")
     options = []
     for option in fields[2].split(",") if len(fields) == 3 and fields[2] else ():
         if option.partition("=")[0] in _LATER:
