@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from pypod.engine.create import Created
     from pypod.oci.image import ImageRecord
     from pypod.spec.facts import HostFacts
-    from pypod.store.objects import Container
+
+_STREAMS = ("stdin", "stdout", "stderr")
 
 
 def run(args: Args) -> int:
@@ -45,8 +46,6 @@ def run(args: Args) -> int:
             remove.remove(container, facts, force=True)
             _drop_cidfile(args)
         raise
-    if args.pidfile:
-        _write_pidfile(args.pidfile, container)
     if args.detach:
         channel.close()
         print(container.id)
@@ -107,6 +106,13 @@ def options(args: Args) -> CreateOptions:
     given["entrypoint"] = _entrypoint(args.entrypoint)
     given["env_file"] = tuple(_read_file("--env-file", path) for path in args.env_file)
     given["command"] = tuple(args.command)
+    args.attach = tuple(stream.lower() for stream in args.attach)  # devcontainers say STDOUT
+    for stream in args.attach:
+        if stream not in _STREAMS:
+            raise UsageError(f'invalid stream "{stream}" for --attach', hint=" ".join(_STREAMS))
+    for field in ("cidfile", "pidfile"):  # `start` may be typed in another directory
+        if given[field]:
+            given[field] = os.path.abspath(given[field])
     for field, value in given.items():
         if isinstance(value, list):
             given[field] = tuple(value)
@@ -142,15 +148,6 @@ def _wants(args: Args, stream: str) -> bool:
     if args.tty and stream == "stderr":
         return False
     return not args.attach or stream in args.attach
-
-
-def _write_pidfile(path: str, container: Container) -> None:
-    pids = container.pids()
-    try:
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(str(pids.pid if pids else 0))
-    except OSError as error:
-        log.warn(f"cannot write pid file {path}: {error.strerror}")
 
 
 def _drop_cidfile(args: Args) -> None:

@@ -7,7 +7,7 @@ import os
 
 from pypod.engine import stop
 from pypod.engine.remove_tree import remove_tree
-from pypod.errors import NoSuchContainer, ObjectInUse
+from pypod.errors import NoSuchContainer, ObjectInUse, PypodError
 from pypod.kernel.locks import Lock
 
 TYPE_CHECKING = False
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pypod.kernel.paths import Places
     from pypod.spec.facts import HostFacts
     from pypod.store.objects import Container
+
+SIGTERM = 15
 
 
 def remove(
@@ -39,7 +41,7 @@ def remove(
                 code=2,
             )
         if seconds > 0:
-            stop.stop(container, 15, seconds)
+            stop.stop(container, _stop_signal(container), seconds)
         else:
             stop.stop(container, stop.SIGKILL, 0)
     else:
@@ -47,6 +49,13 @@ def remove(
     remove_tree(container.places, path, facts)
     if status.pids is not None:
         forget_socket(container.places, container.id)
+
+
+def _stop_signal(container: Container) -> int:
+    try:
+        return int(container.create["stop_signal"])
+    except (PypodError, KeyError):  # a damaged record must not keep its container alive
+        return SIGTERM
 
 
 def forget_socket(places: Places, id: str) -> None:

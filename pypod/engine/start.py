@@ -104,8 +104,19 @@ def _spawn(
     finally:
         for fd in (record, sockets, *fds.values()):
             os.close(fd)
-    channel.started(lambda failure: init.explain(failure, ops), create["name"])
+    pid = channel.started(lambda failure: init.explain(failure, ops), create["name"])
+    pidfile = create.get("options", {}).get("pidfile")
+    if pidfile:
+        _write_pidfile(pidfile, pid)
     return channel
+
+
+def _write_pidfile(path: str, pid: int) -> None:
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(str(pid))
+    except OSError as error:
+        log.warn(f"cannot write pid file {path}: {error.strerror}")
 
 
 def runtime_command(
