@@ -14,6 +14,10 @@
 #include "uapi.h"
 #include "util.h"
 
+enum { LINKS_MAX = 16 };
+
+static int make_directories(struct init *init, const char *path, mode_t mode, int links);
+
 int open_in_root(struct init *init, const char *path, uint64_t flags, uint64_t resolve)
 {
     struct open_how how = {.flags = flags | O_CLOEXEC,
@@ -33,93 +37,105 @@ int open_in_root(struct init *init, const char *path, uint64_t flags, uint64_t r
     }
 }
 
-/* Splits a path into its parent and its last name; false for a path without one ("/", "/a/.."). */
-static bool split(const char *path, char parent[static PATH_MAX], const char **name)
+/* Where the name in a directory leads if it is a link: the directory's own path with the target behind
+ * it, for the kernel to resolve. False when it is no link. */
+static bool link_target(int directory, const char *parent, const char *name, char beyond[static 2 * PATH_MAX])
 {
-    size_t length = strlen(path);
+    char target[PATH_MAX];
+    ssize_t length = readlinkat(directory, name, target, sizeof target - 1);
 
-    if (length >= PATH_MAX) {
-        errno = ENAMETOOLONG;
+    if (length <= 0)
         return false;
-    }
-    memcpy(parent, path, length + 1);
-    while (length > 1 && parent[length - 1] == '/')
-        parent[--length] = 0;
-    char *slash = strrchr(parent, '/');
-    const char *last = slash ? slash + 1 : parent;
-    if (!*last || strcmp(last, ".") == 0 || strcmp(last, "..") == 0) {
-        errno = EINVAL;
-        return false;
-    }
-    *name = path + (last - parent);
-    if (slash)
-        *slash = 0;
-    else
-        parent[0] = 0;
+    target[length] = 0;
+    if (target[0] == '/')
+        parent = "";
+    snprintf(beyond, 2 * PATH_MAX, "%s/%s", parent, target);
     return true;
 }
 
-static int open_parent(struct init *init, const char *parent)
+/* Makes the directory that is missing behind a name which exists: a link of the image to where nothing
+ * is, as /var/run to an empty /run. */
+static int make_behind_link(struct init *init, int directory, const char *parent, const char *name,
+                            mode_t mode, int links)
 {
-    return open_in_root(init, *parent ? parent : "/", O_PATH | O_DIRECTORY, 0);
+    char beyond[2 * PATH_MAX];
+
+    if (!link_target(directory, parent, name, beyond)) {
+        errno = ENOENT;
+        return -1;
+    }
+    return make_directories(init, beyond, mode, links + 1);
 }
 
-int make_directory(struct init *init, const char *path, mode_t mode)
+static int make_directories(struct init *init, const char *path, mode_t mode, int links)
 {
-    char parent[PATH_MAX], name[NAME_MAX + 1];
-    const char *last;
+    char prefix[PATH_MAX];
+    size_t length = strlen(path);
     int found = open_in_root(init, path, O_PATH | O_DIRECTORY, 0);
 
     if (found >= 0 || errno != ENOENT)
         return found;
-    if (!split(path, parent, &last))
-        return -1;
-    size_t length = strcspn(last, "/");
-    if (length > NAME_MAX) {
-        errno = ENAMETOOLONG;
+    if (*path != '/' || length >= sizeof prefix || links == LINKS_MAX) {
+        errno = *path != '/' ? EINVAL : links == LINKS_MAX ? ELOOP : ENAMETOOLONG;
         return -1;
     }
-    memcpy(name, last, length);
-    name[length] = 0;
-    cleanup_fd int directory = *parent ? make_directory(init, parent, mode) : open_parent(init, "");
-    if (directory < 0)
-        return -1;
-    /* mkdirat follows nothing: a dangling link in the image is EEXIST and stays an error. */
-    if (mkdirat(directory, name, mode) < 0 && errno != EEXIST)
-        return -1;
-    return open_in_root(init, path, O_PATH | O_DIRECTORY, 0);
+    memcpy(prefix, path, length + 1);
+    found = open_in_root(init, "/", O_PATH | O_DIRECTORY, 0);
+    for (char *name = prefix + strspn(prefix, "/"); found >= 0 && *name;) {
+        char *end = name + strcspn(name, "/"), *next = end + strspn(end, "/");
+        cleanup_fd int parent = found;
+
+        /* The prefix from the root each time, so that links in it mean what the kernel says. */
+        *end = 0;
+        found = open_in_root(init, prefix, O_PATH | O_DIRECTORY, 0);
+        if (found < 0 && errno == ENOENT) {
+            if (mkdirat(parent, name, mode) == 0) {
+                found = open_in_root(init, prefix, O_PATH | O_DIRECTORY, 0);
+            } else if (errno == EEXIST) {
+                name[-1] = 0; /* leaves the parent's path */
+                found = make_behind_link(init, parent, prefix, name, mode, links);
+                name[-1] = '/';
+            }
+        }
+        if (*next)
+            *end = '/';
+        name = next;
+    }
+    return found;
 }
 
-static int make_file(struct init *init, const char *path)
+int make_directory(struct init *init, const char *path, mode_t mode)
 {
-    char parent[PATH_MAX], target[PATH_MAX], beyond[2 * PATH_MAX];
-    const char *last;
+    return make_directories(init, path, mode, 0);
+}
 
-    cleanup_fd int made = open_in_root(init, path, O_RDONLY | O_CREAT | O_NOCTTY | O_NONBLOCK, 0);
-    if (made < 0 && errno == ENOENT) {
-        /* The parent is missing, or the last name is a link to where there is no parent: the link
-         * of /etc/resolv.conf into an empty /run. */
-        if (!split(path, parent, &last))
-            return -1;
-        cleanup_fd int directory = make_directory(init, parent, 0755);
-        if (directory < 0)
-            return -1;
-        ssize_t length = readlinkat(directory, last, target, sizeof target - 1);
-        if (length > 0) {
-            target[length] = 0;
-            snprintf(beyond, sizeof beyond, "%s%s%s", target[0] == '/' ? "" : parent,
-                     target[0] == '/' ? "" : "/", target);
-            if (!split(beyond, parent, &last))
-                return -1;
-            cleanup_fd int where = make_directory(init, parent, 0755);
-            if (where < 0)
-                return -1;
-        }
-        made = open_in_root(init, path, O_RDONLY | O_CREAT | O_NOCTTY | O_NONBLOCK, 0);
-    }
-    if (made < 0)
+static int make_file(struct init *init, const char *path, int links)
+{
+    char parent[PATH_MAX], beyond[2 * PATH_MAX];
+    size_t length = strlen(path);
+
+    if (length >= sizeof parent || links == LINKS_MAX) {
+        errno = links == LINKS_MAX ? ELOOP : ENAMETOOLONG;
         return -1;
-    return open_in_root(init, path, O_PATH, 0);
+    }
+    memcpy(parent, path, length + 1);
+    char *slash = strrchr(parent, '/');
+    const char *name = slash ? slash + 1 : parent;
+    if (!slash || !*name || strcmp(name, "..") == 0) {
+        errno = EISDIR;
+        return -1;
+    }
+    *slash = 0;
+    cleanup_fd int directory = make_directory(init, parent, 0755);
+    if (directory < 0)
+        return -1;
+    /* A link to a missing file is followed, in the root, and the file made where it leads. */
+    cleanup_fd int made = open_in_root(init, path, O_RDONLY | O_CREAT | O_NOCTTY | O_NONBLOCK, 0);
+    if (made >= 0)
+        return open_in_root(init, path, O_PATH, 0);
+    if (errno != ENOENT || !link_target(directory, parent, name, beyond))
+        return -1;
+    return make_file(init, beyond, links + 1);
 }
 
 /* Returns a place to mount on, an O_PATH descriptor; makes it when nothing is there. */
@@ -131,5 +147,5 @@ int make_target(struct init *init, const char *path, bool directory)
     int found = open_in_root(init, path, O_PATH, 0);
     if (found >= 0 || errno != ENOENT)
         return found;
-    return make_file(init, path);
+    return make_file(init, path, 0);
 }

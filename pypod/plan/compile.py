@@ -243,21 +243,22 @@ class _Binds:
     def __init__(self) -> None:
         self.sources: list[Op] = []
 
-    def take(self, path: str, recursive: bool) -> int:
-        slot = len(self.sources)
-        self.sources.append(op("source", slot, path, "rec" if recursive else "one"))
-        return slot
+    def bind(self, source: str, destination: str, flags: str, *, recursive: bool) -> Op:
+        slot = str(len(self.sources))
+        shown = ",".join(word for word in flags.split(",") if word not in ("", "private"))
+        text = f"bind {source} -> {destination}" + (f" ({shown})" if shown else "")
+        self.sources.append(Named("source", (slot, source, "rec" if recursive else "one"), text))
+        return Named("bind", (slot, destination, flags), text)
 
 
-class Bind(Op):
-    """A bind whose description names the source, which the words give only as a slot."""
+class Named(Op):
+    """An operation that is only half of what people know it as: both halves of a bind say all."""
 
-    source: str = ""
+    text: str = ""
 
     def describe(self) -> str:
         """Return `bind SOURCE -> DESTINATION (flags)`."""
-        flags = ",".join(word for word in self.words[2].split(",") if word not in ("", "private"))
-        return f"bind {self.source} -> {self.words[1]}" + (f" ({flags})" if flags else "")
+        return self.text
 
 
 def _mount(mount: dict[str, Any], binds: _Binds) -> list[Op]:
@@ -277,8 +278,8 @@ def _mount(mount: dict[str, Any], binds: _Binds) -> list[Op]:
     if kind == "bind" or "bind" in options or "rbind" in options:
         if data:
             raise PlanError(f"bind mount at {destination}: option {data[0]} is not supported")
-        slot = binds.take(mount["source"], "bind" not in options)
-        return [Bind("bind", (str(slot), destination, words), mount["source"])]
+        whole = "bind" not in options
+        return [binds.bind(mount["source"], destination, words, recursive=whole)]
     if kind == "cgroup":
         raise PlanError("cgroup version 1 cannot be mounted in a container")
     if kind == "devpts":

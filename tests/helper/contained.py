@@ -19,6 +19,7 @@ from pypod.kernel.facts import facts as host_facts
 from pypod.plan.compile import compile_exec, compile_run
 from pypod.plan.ops import Op, serialise
 from pypod.runtime.init import explain
+from pypod.spec.facts import HostFacts
 
 BUSYBOX = "/bin/busybox"
 _RECORD = struct.Struct("=IIiiii232s")
@@ -30,6 +31,7 @@ class Ended:
     """How a plan ended: a record of failure, or the program's own status and output."""
 
     def __init__(self, plan: Sequence[Op], record: bytes, status: int, out: str, err: str) -> None:
+        self.plan = plan
         self.failed = bool(record)
         self.code = os.waitstatus_to_exitcode(status)
         self.out, self.err = out, err
@@ -57,7 +59,7 @@ class Started:
     ) -> None:
         self.plan = plan
         self.master: int | None = None
-        self._out, out = os.pipe()
+        self.out, out = os.pipe()
         self._err, err = os.pipe()
         null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         self.status, status = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -79,7 +81,7 @@ class Started:
             os.close(fd)
         status.close()
         theirs.close()
-        self.record = self.status.recv(_RECORD.size)
+        self.record = self._receive()
         os.waitpid(outer, 0)
         self.pid = 0
         if self.record and _RECORD.unpack(self.record)[1] == RECORD_PID:
@@ -99,24 +101,31 @@ class Started:
 
     def release(self) -> None:
         """Let the program begin, as the monitor does; returns when it has, or has failed."""
-        self.status.send(b"\0")
-        self.record = self.status.recv(_RECORD.size)
+        try:
+            self.status.send(b"\0")
+        except BrokenPipeError:
+            pass  # it has failed already; its record waits
+        self.record = self._receive()
+
+    def _receive(self) -> bytes:
+        try:
+            return self.status.recv(_RECORD.size)
+        except ConnectionResetError:
+            # Told once, before what waits: it ended without taking the byte (af_unix.c).
+            return self.status.recv(_RECORD.size)
 
     def wait(self) -> Ended:
         """Read everything, reap, close."""
         if self.pid and not self.record:
-            try:
-                self.record = self.status.recv(_RECORD.size)
-            except OSError:
-                pass
+            self.record = self._receive()
         out = err = ""
         if self.master is not None:
             out = _read_terminal(self.master)
         else:
-            out, err = _read(self._out), _read(self._err)
+            out, err = _read(self.out), _read(self._err)
         status = os.waitpid(self.pid, 0)[1] if self.pid else 125 << 8
         self.status.close()
-        for fd in (self._out, self._err, self.master):
+        for fd in (self.out, self._err, self.master):
             if fd is not None:
                 os.close(fd)
         return Ended(self.plan, self.record, status, out, err)
@@ -144,9 +153,11 @@ def _read_terminal(fd: int) -> str:
 class Box:
     """A bundle below a directory: one layer with busybox, made to be changed by a test."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, single: bool = False) -> None:
         self.directory = directory
         self.facts = host_facts()
+        if single:
+            self.facts = _single(self.facts)
         self.layer = directory / "layer"
         for name in ("upper", "work", "rootfs", "layer/bin", "layer/etc", "layer/tmp"):
             (directory / name).mkdir(parents=True)
@@ -240,3 +251,10 @@ class Box:
 
 def _mount(destination: str, kind: str, options: Sequence[str]) -> dict[str, Any]:
     return {"destination": destination, "type": kind, "source": kind, "options": list(options)}
+
+
+def _single(facts: HostFacts) -> HostFacts:
+    """Return the facts of the same user without subordinate ids."""
+    known = {name: getattr(facts, name) for name in HostFacts._fields}
+    one = {"uid_map": ((0, facts.uid, 1),), "gid_map": ((0, facts.gid, 1),)}
+    return HostFacts(**{**known, **one, "map": "single", "newuidmap": "", "newgidmap": ""})

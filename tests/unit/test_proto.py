@@ -59,9 +59,7 @@ def test_a_number_is_the_same(answers: list[str], name: str) -> None:
 
 def test_both_sides_make_the_same_exit_code_of_a_failure(answers: list[str]) -> None:
     codes = [int(line) for line in answers[2 + len(NUMBERS) :]]
-    assert codes == [
-        constants.start_exit_code(stage, err) for stage in range(8) for err in ERRORS
-    ]
+    assert codes == [constants.start_exit_code(stage, err) for stage in range(8) for err in ERRORS]
 
 
 def verbs_of_the_helper() -> set[str]:
@@ -82,6 +80,6 @@ def test_no_verb_is_described_that_the_helper_does_not_know() -> None:
 
 def test_every_verb_that_the_compiler_uses_is_known() -> None:
     plan = LIBEXEC.parent / "pypod" / "plan" / "compile.py"
-    used = set(re.findall(r'\b(?:op|Bind)\(\s*"([a-z-]+)"', plan.read_text()))
+    used = set(re.findall(r'\b(?:op|Named)\(\s*"([a-z-]+)"', plan.read_text()))
     assert len(used) > 25
     assert used <= verbs_of_the_helper()

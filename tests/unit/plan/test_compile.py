@@ -137,12 +137,11 @@ def test_a_bind_is_recursive_unless_it_says_bind() -> None:
     assert sources == [("0", "/s/c/hosts", "one"), ("1", "/home/ann/data", "rec")]
 
 
-def test_a_bind_is_described_by_its_source() -> None:
+def test_both_halves_of_a_bind_are_described_as_the_whole() -> None:
     plan = compile_run(configuration(USER), USER)
-    assert [one.describe() for one in plan if one.verb == "bind"] == [
-        "bind /s/c/hosts -> /etc/hosts",
-        "bind /home/ann/data -> /data (ro,slave)",
-    ]
+    both = ["bind /s/c/hosts -> /etc/hosts", "bind /home/ann/data -> /data (ro,slave)"]
+    assert [one.describe() for one in plan if one.verb == "bind"] == both
+    assert [one.describe() for one in plan if one.verb == "source"] == both
 
 
 @pytest.mark.parametrize(
