@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A repository against a registry that misbehaves, in this process: what takes too long from outside."""
+"""A repository against a registry that misbehaves: what takes too long from outside."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_blob_comes_whole_and_from_where_it_was_cut(repository: Repository) ->
 
 
 def test_what_is_not_there_says_so(repository: Repository) -> None:
-    with pytest.raises(NotThere, match="reading manifest 2 in 127.0.0.1:.*/app"):
+    with pytest.raises(NotThere, match=r"reading manifest 2 in 127\.0\.0\.1:.*/app"):
         repository.manifest("2")
 
 
