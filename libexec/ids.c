@@ -73,6 +73,7 @@ static void write_directly(struct init *init, pid_t child, const struct op *op)
         }
         length += (size_t)put;
     }
+    blame(init, op);
     write_file(init, child, op == init->uid ? "uid_map" : "gid_map", text, length);
 }
 
@@ -95,7 +96,7 @@ void write_id_maps(struct init *init, pid_t child)
         if (strcmp(maps[i]->argv[1], "direct") == 0)
             write_directly(init, child, maps[i]);
         else if ((tools[i] = start_tool(maps[i], child, errors[1])) < 0)
-            give_up(init, maps[i]->argv[1]);
+            give_up(init, "a process for the id map");
     }
     close(errors[1]);
     for (int i = 0; i < 2; i++) {
@@ -103,6 +104,7 @@ void write_id_maps(struct init *init, pid_t child)
 
         if (tools[i] < 0)
             continue;
+        blame(init, maps[i]);
         while (waitpid(tools[i], &status, 0) < 0)
             if (errno != EINTR)
                 give_up(init, maps[i]->argv[1]);

@@ -38,6 +38,11 @@ void fail_errno(struct init *init, int err, const char *text)
     _exit(start_exit_code(init->stage, err));
 }
 
+void blame(struct init *init, const struct op *op)
+{
+    init->at = (size_t)(op - init->plan.ops);
+}
+
 void fail(struct init *init, const char *text)
 {
     fail_errno(init, errno, text);
@@ -204,6 +209,7 @@ static void take_id_map(struct init *init, const struct op *op)
 /* The outer half: everything up to the first operation that is not its own. */
 static void outer(struct init *init)
 {
+    const struct op *unshare = NULL;
     int flags = 0;
     int go[2];
 
@@ -216,7 +222,7 @@ static void outer(struct init *init)
         else if (strcmp(op->verb, "deny-setgroups") == 0)
             init->deny_setgroups = true;
         else if (strcmp(op->verb, "unshare") == 0)
-            flags |= namespace_flags(init, op->argv);
+            flags |= namespace_flags(init, (unshare = op)->argv);
         else if (strcmp(op->verb, "join") == 0 && op->argc >= 2)
             join(init, op);
         else
@@ -225,9 +231,12 @@ static void outer(struct init *init)
     if (pipe2(go, O_CLOEXEC) < 0)
         fail(init, "a pipe");
     pid_t child = clone_sibling(flags, &init->child_fd);
-    if (child < 0)
+    if (child < 0) {
+        if (unshare)
+            blame(init, unshare);
         fail(init, flags & CLONE_NEWUSER ? "new namespaces (is the user namespace limit reached?)"
                                          : "a new process");
+    }
     if (child == 0) {
         close(go[1]);
         inner(init, go[0]);

@@ -35,6 +35,9 @@ struct init {
 void fail(struct init *init, const char *text) __attribute__((noreturn));
 void fail_errno(struct init *init, int err, const char *text) __attribute__((noreturn));
 
+/* Names another operation as the one at work, for what is done later than its turn. */
+void blame(struct init *init, const struct op *op);
+
 /* ids.c: the outer half. Writes the maps of `child`; fails the plan if it cannot. */
 void write_id_maps(struct init *init, pid_t child);
 

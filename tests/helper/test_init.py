@@ -13,7 +13,7 @@ import pytest
 from contained import Box, Started
 from monitored import within
 
-from pypod.constants import STAGE_EXEC, STAGE_PLAN, STAGE_SETUP, STAGE_USER
+from pypod.constants import STAGE_EXEC, STAGE_IDMAP, STAGE_PLAN, STAGE_SETUP, STAGE_USER
 from pypod.errors import CommandNotFound, CommandNotInvocable, PypodError
 from pypod.plan.compile import compile_tool
 from pypod.plan.ops import op
@@ -156,8 +156,17 @@ def test_a_map_that_the_tools_refuse_is_told_in_their_words(mapped: Box) -> None
     config["linux"]["uidMappings"][-1]["hostID"] += 1
     ended = mapped.run(config)
     assert ended.code == 125
-    assert "newuidmap" in str(ended.error)
+    assert str(ended.error).startswith("uid map (newuidmap: ")
     assert "/etc/subuid" in (ended.error.hint or "")
+
+
+def test_a_map_that_the_kernel_refuses_is_named(tmp_path: Path) -> None:
+    box = Box(tmp_path, single=True)
+    config = box.config("true")
+    config["linux"]["uidMappings"][0]["hostID"] += 1
+    ended = box.run(config)
+    assert ended.stage == STAGE_IDMAP
+    assert str(ended.error).startswith("uid map (uid_map): ")
 
 
 def test_a_parent_that_ignores_its_children_can_still_have_maps(mapped: Box) -> None:
