@@ -30,6 +30,7 @@ def exec_(args: Args) -> int:
         container = objects.find(args.places, args.container)
     if not words:
         raise UsageError("must provide a non-empty command to start an exec session")
+    attach.parse_keys(args.detach_keys)  # a mistake is found before anything runs
     options = ExecOptions(
         command=tuple(words),
         detach=args.detach,

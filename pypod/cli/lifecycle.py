@@ -106,6 +106,7 @@ def start_(args: Args) -> int:
                 channel.close()
 
         return for_each(targets, begin)
+    engine_attach.parse_keys(args.detach_keys)  # a mistake is found before anything runs
     container = targets[0][1]
     if isinstance(container, PypodError):
         raise container
@@ -155,6 +156,7 @@ def _pump(
 
 def attach(args: Args) -> int:
     """Join the streams of a running container; end with its exit code."""
+    engine_attach.parse_keys(args.detach_keys)
     container = latest(args) if args.latest else objects.find(args.places, args.container)
     return _attach(args, container, no_stdin=args.no_stdin)
 

@@ -44,10 +44,19 @@ def logs(args: Args) -> int:
 
 
 def _time(option: str, text: str) -> int | None:
+    """Return nanoseconds since 1970: exactly the time of a line when that is what was given."""
     if not text:
         return None
+    now = time.time()
+    zone = time.localtime(now).tm_gmtoff
     try:
-        now = time.time()
-        return int(units.parse_time(text, now, time.localtime(now).tm_gmtoff) * 1e9)
+        moment = units.parse_time(text, now, zone)
+        whole, dot, rest = text.partition(".")
+        after = rest.lstrip("0123456789")
+        if not dot or (after and text[4:5] != "-"):  # no fraction, or a duration such as 1.5h
+            return int(moment * 1e9)
+        # A float has room for the seconds and some 300 ns: the fraction goes past it.
+        fraction = rest[: len(rest) - len(after)][:9].ljust(9, "0")
+        return int(units.parse_time(whole + after, now, zone)) * 10**9 + int(fraction)
     except ValueError as error:
         raise UsageError(f"{option}: {error}") from None

@@ -26,6 +26,7 @@ def run(args: Args) -> int:
     """Make a container, start it, and pass on its output and exit code."""
     if args.detach and args.attach:
         raise UsageError("conflicting options: -a and -d", hint="leave one of them out")
+    attach.parse_keys(args.detach_keys)  # a mistake is found before anything is made
     facts = host_facts()
     made = _create(args, facts)
     container = made.container

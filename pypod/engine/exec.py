@@ -60,7 +60,7 @@ def start(container: Container, facts: HostFacts, options: ExecOptions) -> Chann
                 runtime_fds=fds,
                 tty=options.tty,
                 stdin=options.interactive,
-                stdin_once=True,
+                stdin_once=options.interactive,
             )
         finally:
             for fd in fds.values():
