@@ -36,6 +36,13 @@ int open_below(int root, const char *path, uint64_t flags)
     return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
 }
 
+int open_exact(int root, const char *path, uint64_t flags)
+{
+    struct open_how how = {.flags = flags | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS};
+
+    return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+}
+
 /* The names on the way down: a depth of thousands must cost neither stack nor descriptors. */
 struct level {
     struct level *up;
@@ -134,25 +141,14 @@ static int verb_rmtree(char **argv)
     return 0;
 }
 
-/* sync PATH: one syncfs(2) for all that was unpacked, instead of an fsync for each of 10,000 files. */
-static int verb_sync(char **argv)
-{
-    cleanup_fd int directory = open(argv[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    if (directory < 0 || syncfs(directory) < 0)
-        die_errno(argv[0]);
-    return 0;
-}
-
 static const struct {
     const char *name;
     int words;
     int (*act)(char **);
 } verbs[] = {
     {"unpack", 2, verb_unpack},
-    {"finish", 2, verb_finish},
+    {"finish", 0, verb_finish},
     {"rmtree", 1, verb_rmtree},
-    {"sync", 1, verb_sync},
 };
 
 int main(int argc, char **argv)
@@ -161,5 +157,5 @@ int main(int argc, char **argv)
     for (size_t i = 0; argc > 1 && i < sizeof verbs / sizeof *verbs; i++)
         if (strcmp(argv[1], verbs[i].name) == 0 && argc - 2 >= verbs[i].words)
             return verbs[i].act(argv + 2);
-    die(NULL, "usage: pypod-files unpack|finish|rmtree|sync ...");
+    die(NULL, "usage: pypod-files unpack|finish|rmtree ...");
 }

@@ -13,13 +13,22 @@ void die_errno(const char *path) __attribute__((noreturn));
 /* openat2(2) below a directory, links resolved inside it. */
 int open_below(int root, const char *path, uint64_t flags);
 
+/* The same, but a link on the way is an error, ELOOP. */
+int open_exact(int root, const char *path, uint64_t flags);
+
 /* Removes a directory's content, then nothing of it is left but the directory itself. */
 void remove_content(int directory, const char *name);
 
 /* unpack.c: unpack DIRECTORY full|single, the tar on stdin; pending work on stdout. */
 int verb_unpack(char **argv);
 
-/* finish.c: finish LAYER OUT LOWER..., pending work on stdin. */
+/* finish.c: finish, triples of words on stdin. */
 int verb_finish(char **argv);
+
+#define XATTR_OPAQUE "user.overlay.opaque"
+/* On a directory without an entry, until `finish`. */
+#define XATTR_IMPLIED "user.pypod.implied"
+/* "UID:GID:MODE" of what a file has in the archive and not here. */
+#define XATTR_OWNER "user.pypod.owner"
 
 #endif

@@ -16,6 +16,8 @@ struct header {
     char magic[6], version[2], user[32], group[32], major[8], minor[8], prefix[155], rest[12];
 };
 
+static const char out_of_range[] = "a number of the archive cannot be read";
+
 static int bad(struct tar *tar, const char *wrong)
 {
     tar->wrong = wrong;
@@ -36,7 +38,7 @@ static bool fill(struct tar *tar)
     return got > 0;
 }
 
-static bool take(struct tar *tar, char *to, size_t size)
+bool tar_take(struct tar *tar, char *to, size_t size)
 {
     while (size > 0) {
         if (!fill(tar))
@@ -56,15 +58,14 @@ static bool skip(struct tar *tar, uint64_t size)
 {
     while (size > 0) {
         size_t some = size < TAR_BUFFER ? (size_t)size : TAR_BUFFER;
-        if (!take(tar, NULL, some))
+        if (!tar_take(tar, NULL, some))
             return false;
         size -= some;
     }
     return true;
 }
 
-/* A number field: octal, or base 256 with the top bit set (GNU), which may be negative. */
-static bool number(const char *field, size_t size, int64_t *value)
+bool tar_number(const char *field, size_t size, int64_t *value)
 {
     const unsigned char *bytes = (const unsigned char *)field;
 
@@ -102,7 +103,7 @@ static bool checksum_is_right(const struct header *header)
         plain += own ? ' ' : bytes[i];
         with_sign += own ? ' ' : (signed char)bytes[i];
     }
-    return number(header->checksum, sizeof header->checksum, &wanted) &&
+    return tar_number(header->checksum, sizeof header->checksum, &wanted) &&
            (wanted == plain || wanted == with_sign);
 }
 
@@ -114,7 +115,7 @@ static char *take_whole(struct tar *tar, uint64_t size)
         return NULL;
     }
     char *text = malloc(size + 1);
-    if (!text || !take(tar, text, size) || !skip(tar, -size % TAR_BLOCK)) {
+    if (!text || !tar_take(tar, text, size) || !skip(tar, -size % TAR_BLOCK)) {
         free(text);
         bad(tar, "the archive ends in the middle of a header");
         return NULL;
@@ -123,7 +124,8 @@ static char *take_whole(struct tar *tar, uint64_t size)
     return text;
 }
 
-static bool decimal(const char *text, bool fraction, int64_t *seconds, long *nanoseconds)
+/* A decimal number of a PAX record, with a fraction where `nanoseconds` asks for one. */
+static bool decimal(const char *text, int64_t *seconds, long *nanoseconds)
 {
     bool negative = *text == '-';
     uint64_t whole = 0;
@@ -137,7 +139,7 @@ static bool decimal(const char *text, bool fraction, int64_t *seconds, long *nan
             return false;
         whole = whole * 10 + (uint64_t)(*text - '0');
     }
-    if (fraction && *text == '.')
+    if (nanoseconds && *text == '.')
         for (text++; *text >= '0' && *text <= '9'; text++, unit /= 10)
             part += (*text - '0') * unit;
     *seconds = negative ? -(int64_t)whole : (int64_t)whole;
@@ -152,15 +154,17 @@ static bool apply(struct tar *tar, struct tar_entry *entry, char *key, char *val
     int64_t whole;
     long part = 0;
 
+    if (size == 0 && strncmp(key, "SCHILY.", 7) != 0)
+        return true; /* an empty value takes the keyword back (pax(1)) */
     if (strcmp(key, "path") == 0 || strcmp(key, "linkpath") == 0) {
         if (strlen(value) != size)
             return false; /* a NUL in a name */
         if (key[0] == 'p')
-            entry->name = value;
+            entry->name = tar->sparse.named ? entry->name : value;
         else
             entry->link = value;
     } else if (strcmp(key, "size") == 0 || strcmp(key, "uid") == 0 || strcmp(key, "gid") == 0) {
-        if (!decimal(value, false, &whole, NULL) || whole < 0)
+        if (!decimal(value, &whole, NULL) || whole < 0)
             return false;
         if (key[0] == 's')
             entry->size = (uint64_t)whole;
@@ -169,7 +173,7 @@ static bool apply(struct tar *tar, struct tar_entry *entry, char *key, char *val
         else
             entry->gid = (uint64_t)whole;
     } else if (strcmp(key, "mtime") == 0) {
-        if (!decimal(value, true, &whole, &part))
+        if (!decimal(value, &whole, &part))
             return false;
         entry->mtime = (struct timespec){.tv_sec = whole, .tv_nsec = part};
     } else if (strncmp(key, "SCHILY.xattr.", 13) == 0) {
@@ -178,8 +182,14 @@ static bool apply(struct tar *tar, struct tar_entry *entry, char *key, char *val
         entry->xattrs[entry->xattr_count++] =
             (struct tar_xattr){.name = key + 13, .value = value, .size = size};
     } else if (strncmp(key, "GNU.sparse.", 11) == 0) {
-        tar->wrong = "the archive holds a sparse file, which is not supported";
-        return false;
+        if (!sparse_record(&tar->sparse, key + 11, value))
+            return false;
+        if (strcmp(key, "GNU.sparse.name") == 0) {
+            if (strlen(value) != size)
+                return false;
+            entry->name = value; /* "path" is a made-up name for those who cannot read sparse files */
+            tar->sparse.named = true;
+        }
     }
     return true;
 }
@@ -236,32 +246,38 @@ static int interpret(struct tar *tar, struct tar_entry *entry, const struct head
     *entry = (struct tar_entry){.type = header->type ? header->type : '0', .size = size};
     if (entry->type == '7')
         entry->type = '0';
-    if (!number(header->mode, sizeof header->mode, &mode) ||
-        !number(header->uid, sizeof header->uid, &uid) ||
-        !number(header->gid, sizeof header->gid, &gid) ||
-        !number(header->mtime, sizeof header->mtime, &mtime) || uid < 0 || gid < 0)
-        return bad(tar, "a number of the archive cannot be read");
+    if (!tar_number(header->mode, sizeof header->mode, &mode) ||
+        !tar_number(header->uid, sizeof header->uid, &uid) ||
+        !tar_number(header->gid, sizeof header->gid, &gid) ||
+        !tar_number(header->mtime, sizeof header->mtime, &mtime) || uid < 0 || gid < 0)
+        return bad(tar, out_of_range);
     entry->mode = (mode_t)mode & 07777; /* type bits have no place here */
     entry->uid = (uint64_t)uid;
     entry->gid = (uint64_t)gid;
     entry->mtime.tv_sec = mtime;
     set_name(tar, entry, header);
     if (!apply_pax(tar, entry))
-        return bad(tar, tar->wrong ? tar->wrong : "a PAX header of the archive cannot be read");
-    if (entry->type == 'S')
-        return bad(tar, "the archive holds a sparse file, which is not supported");
-    /* Only files have data; some writers give links the size of what they link to. */
-    if (entry->type != '0')
+        return bad(tar, "a PAX header of the archive cannot be read");
+    if (entry->type == 'S') {
+        entry->type = '0';
+        if (!sparse_header(tar, (const char *)header))
+            return bad(tar, "the map of a sparse file cannot be read");
+    }
+    /* These have no data; some writers give links the size of what they link to. Others have, even
+     * kinds that nobody knows: they must be read over. */
+    if (entry->type >= '1' && entry->type <= '6')
         entry->size = 0;
-    if (entry->size > (uint64_t)1 << 50)
+    if (entry->size > TAR_SIZE_MAX)
         return bad(tar, "a file of the archive is larger than can be");
     if (strlen(entry->name) > TAR_NAME_MAX || strlen(entry->link) > TAR_NAME_MAX)
         return bad(tar, "a name of the archive is longer than 4096 bytes");
     size_t length = strlen(entry->name);
-    if (entry->type == '0' && length > 0 && entry->name[length - 1] == '/')
+    if (entry->type == '0' && length > 0 && entry->name[length - 1] == '/' && entry->size == 0)
         entry->type = '5'; /* older than '5' */
     tar->left = entry->size;
     tar->padding = -entry->size % TAR_BLOCK;
+    if (tar->sparse.is && (entry->type != '0' || !sparse_ready(tar)))
+        return bad(tar, "the map of a sparse file cannot be read");
     return 1;
 }
 
@@ -271,6 +287,7 @@ static void forget(struct tar *tar)
     free(tar->long_name);
     free(tar->long_link);
     tar->pax = tar->long_name = tar->long_link = NULL;
+    sparse_forget(&tar->sparse);
 }
 
 int tar_next(struct tar *tar, struct tar_entry *entry)
@@ -288,14 +305,14 @@ int tar_next(struct tar *tar, struct tar_entry *entry)
     for (;;) {
         if (!fill(tar))
             return 0; /* no end mark: docker and GNU tar take that too */
-        if (!take(tar, (char *)&header, sizeof header))
+        if (!tar_take(tar, (char *)&header, sizeof header))
             return bad(tar, "the archive ends in the middle of a header");
         if (memcmp(&header, &zero, sizeof header) == 0)
             return 0;
         if (!checksum_is_right(&header))
             return bad(tar, "a header of the archive has a wrong checksum");
-        if (!number(header.size, sizeof header.size, &size) || size < 0)
-            return bad(tar, "a size of the archive cannot be read");
+        if (!tar_number(header.size, sizeof header.size, &size) || size < 0)
+            return bad(tar, out_of_range);
         switch (header.type) {
         case 'x':
             whole = &tar->pax;
@@ -323,15 +340,17 @@ int tar_next(struct tar *tar, struct tar_entry *entry)
     }
 }
 
-ssize_t tar_data(struct tar *tar, const char **data)
+ssize_t tar_data(struct tar *tar, const char **data, uint64_t most)
 {
-    if (tar->left == 0)
+    if (tar->left == 0 || most == 0)
         return 0;
     if (!fill(tar))
         return bad(tar, "the archive ends in the middle of a file");
     size_t some = tar->filled - tar->at;
     if (some > tar->left)
         some = (size_t)tar->left;
+    if (some > most)
+        some = (size_t)most;
     *data = tar->buffer + tar->at;
     tar->at += some;
     tar->left -= some;

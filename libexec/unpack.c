@@ -9,67 +9,34 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
-#include "tar.h"
+#include "unpack.h"
 #include "util.h"
 
-enum { ENTRIES_MAX = 1000000, DEPTH_MAX = 1024 };
+/* What an archive may make this process and `finish` remember. */
+enum { ENTRIES_MAX = 1000000, REMEMBERED_MAX = 64 << 20 };
 
-struct directory_time {
-    char *path;
-    struct timespec mtime;
-};
-
-struct unpack {
-    int root;
-    bool single;       /* one id only: the owner goes into an attribute */
-    bool setgid_seen;  /* a directory's group may be inherited from here on */
-    struct tar tar;
-    char parent[TAR_NAME_MAX + 1];
-    int parent_fd;     /* of `parent`, -1: none */
-    struct directory_time *times;
-    size_t time_count, time_room;
-    uint64_t entries, skipped;
-    FILE *pending;
-};
-
-static void tell(struct unpack *u, const char *what, const char *path, const char *more)
+void tell(struct unpack *u, const char *what, const char *path, const char *more)
 {
-    fprintf(u->pending, "%s%c%s%c%s%c", what, 0, path, 0, more, 0);
+    int length = fprintf(u->pending, "%s%c%s%c%s%c", what, 0, path, 0, more, 0);
+
+    if (length < 0)
+        die_errno("pending work");
+    u->pending_bytes += (uint64_t)length;
+    if (u->pending_bytes > REMEMBERED_MAX)
+        die(NULL, "the archive has more hard links and unlisted directories than can be");
 }
 
-/* Removes ".", "" and leading "/" from a name; refuses "..": no honest layer has it. False: the name is
- * the root itself. */
-static bool normalise(char *name)
+void count_entry(struct unpack *u)
 {
-    char *to = name, *from = name;
-    int depth = 0;
-
-    while (*from) {
-        size_t length = strcspn(from, "/");
-        if (length == 2 && from[0] == '.' && from[1] == '.')
-            die(name, "the archive has a name with ..");
-        if (length > NAME_MAX)
-            die(NULL, "the archive has a name part longer than 255 bytes");
-        if (length && !(length == 1 && from[0] == '.')) {
-            if (++depth > DEPTH_MAX)
-                die(NULL, "the archive has directories more than 1024 deep");
-            if (to != name)
-                *to++ = '/';
-            memmove(to, from, length);
-            to += length;
-        }
-        from += length + (from[length] == '/');
-    }
-    *to = 0;
-    return to != name;
+    if (++u->entries >= ENTRIES_MAX)
+        die(NULL, "the archive has a million entries or more");
 }
 
 static void remember_time(struct unpack *u, const char *path, struct timespec mtime)
@@ -80,78 +47,13 @@ static void remember_time(struct unpack *u, const char *path, struct timespec mt
         if (!u->times)
             die(NULL, "out of memory");
     }
+    u->time_bytes += strlen(path);
+    if (u->time_bytes > REMEMBERED_MAX)
+        die(NULL, "the archive has more directories than can be");
     char *copy = strdup(path);
     if (!copy)
         die(NULL, "out of memory");
     u->times[u->time_count++] = (struct directory_time){copy, mtime};
-}
-
-/* Opens a directory of the layer, making it and its parents when they are missing. */
-static int open_directory(struct unpack *u, const char *path)
-{
-    if (!*path)
-        return fcntl(u->root, F_DUPFD_CLOEXEC, 0);
-    int found = open_below(u->root, path, O_RDONLY | O_DIRECTORY);
-    if (found >= 0)
-        return found;
-    if (errno != ENOENT)
-        die_errno(path);
-    char above[TAR_NAME_MAX + 1];
-    const char *slash = strrchr(path, '/');
-    size_t length = slash ? (size_t)(slash - path) : 0;
-    memcpy(above, path, length);
-    above[length] = 0;
-    cleanup_fd int parent = open_directory(u, above);
-    if (mkdirat(parent, slash ? slash + 1 : path, 0755) == 0)
-        tell(u, "implied", path, "");
-    else if (errno != EEXIST)
-        die_errno(path);
-    found = open_below(u->root, path, O_RDONLY | O_DIRECTORY);
-    if (found < 0)
-        die_errno(path);
-    return found;
-}
-
-/* The directory of an entry, kept open for the next: archives list a directory's files together. */
-static int parent_of(struct unpack *u, const char *path, const char **name)
-{
-    const char *slash = strrchr(path, '/');
-    size_t length = slash ? (size_t)(slash - path) : 0;
-
-    *name = slash ? slash + 1 : path;
-    if (u->parent_fd >= 0 && strlen(u->parent) == length && memcmp(u->parent, path, length) == 0)
-        return u->parent_fd;
-    if (u->parent_fd >= 0)
-        close(u->parent_fd);
-    memcpy(u->parent, path, length);
-    u->parent[length] = 0;
-    u->parent_fd = open_directory(u, u->parent);
-    if (u->parent_fd < 0)
-        die_errno(u->parent);
-    return u->parent_fd;
-}
-
-static void forget_parent(struct unpack *u)
-{
-    if (u->parent_fd >= 0)
-        close(u->parent_fd);
-    u->parent_fd = -1;
-}
-
-/* Clears the place of an entry: a later entry of the same name wins. */
-static void clear(struct unpack *u, int parent, const char *name, const char *path)
-{
-    if (unlinkat(parent, name, 0) == 0 || errno == ENOENT)
-        return;
-    if (errno != EISDIR)
-        die_errno(path);
-    forget_parent(u); /* it may be below what goes */
-    cleanup_fd int directory = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (directory < 0)
-        die_errno(path);
-    remove_content(directory, path);
-    if (unlinkat(parent, name, AT_REMOVEDIR) < 0)
-        die_errno(path);
 }
 
 static bool wanted_xattr(const char *name)
@@ -160,24 +62,41 @@ static bool wanted_xattr(const char *name)
         return true; /* the kernel binds it to this user namespace (capabilities(7), version 3) */
     /* What overlayfs and stores read would let a layer hide or show another one's files. */
     return strncmp(name, "user.", 5) == 0 && strncmp(name, "user.overlay.", 13) != 0 &&
-           strncmp(name, "user.containers.", 16) != 0 && strncmp(name, "user.pypod.", 11) != 0;
+           strncmp(name, "user.containers.", 16) != 0 &&
+           strncmp(name, "user.fuseoverlayfs.", 19) != 0 && strncmp(name, "user.pypod.", 11) != 0;
+}
+
+/* The archive's capabilities are for root of the container, whoever that is: version 3 of the attribute
+ * (linux/capability.h) names a user id of the machine that made it, so it becomes version 2. */
+static size_t rebased(const struct tar_xattr *one)
+{
+    unsigned char *value = (unsigned char *)one->value;
+
+    if (strcmp(one->name, "security.capability") != 0 || one->size != 24 || value[3] != 3)
+        return one->size;
+    value[3] = 2;
+    return 20;
+}
+
+static void note_owner(int fd, const struct tar_entry *entry)
+{
+    char owner[64];
+    int length = snprintf(owner, sizeof owner, "%u:%u:%o", (unsigned)entry->uid, (unsigned)entry->gid,
+                          (unsigned)entry->mode);
+
+    fsetxattr(fd, XATTR_OWNER, owner, (size_t)length, 0);
 }
 
 static void set_xattrs(struct unpack *u, int fd, const struct tar_entry *entry)
 {
-    char owner[64];
-
     for (size_t i = 0; i < entry->xattr_count; i++) {
         const struct tar_xattr *one = &entry->xattrs[i];
-        if (wanted_xattr(one->name) && fsetxattr(fd, one->name, one->value, one->size, 0) < 0 &&
+        if (wanted_xattr(one->name) && fsetxattr(fd, one->name, one->value, rebased(one), 0) < 0 &&
             errno != EOPNOTSUPP && errno != EPERM && errno != EINVAL)
             die_errno(entry->name);
     }
-    if (u->single && (entry->uid || entry->gid)) {
-        int length = snprintf(owner, sizeof owner, "%u:%u:%o", (unsigned)entry->uid,
-                              (unsigned)entry->gid, (unsigned)entry->mode);
-        fsetxattr(fd, "user.pypod.owner", owner, (size_t)length, 0);
-    }
+    if (u->single && (entry->uid || entry->gid))
+        note_owner(fd, entry);
 }
 
 static void set_owner(struct unpack *u, int parent, const char *name, const struct tar_entry *entry)
@@ -202,20 +121,15 @@ static void set_times(int parent, const char *name, struct timespec mtime)
     utimensat(parent, name, times, AT_SYMLINK_NOFOLLOW);
 }
 
-static void put_file(struct unpack *u, int parent, const char *name, struct tar_entry *entry)
+static void copy_data(struct unpack *u, int fd, const struct tar_entry *entry, uint64_t size)
 {
     const char *data;
-    ssize_t got;
-    int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    int fd = openat(parent, name, flags, entry->mode & 0777);
 
-    if (fd < 0 && errno == EEXIST) {
-        clear(u, parent, name, entry->name);
-        fd = openat(parent, name, flags, entry->mode & 0777);
-    }
-    if (fd < 0)
-        die_errno(entry->name);
-    while ((got = tar_data(&u->tar, &data)) > 0) {
+    while (size > 0) {
+        ssize_t got = tar_data(&u->tar, &data, size);
+        if (got <= 0)
+            die(entry->name, got < 0 ? u->tar.wrong : "its data is missing");
+        size -= (uint64_t)got;
         while (got > 0) {
             ssize_t put = write(fd, data, (size_t)got);
             if (put < 0 && errno != EINTR)
@@ -226,8 +140,36 @@ static void put_file(struct unpack *u, int parent, const char *name, struct tar_
             }
         }
     }
-    if (got < 0)
-        die(entry->name, u->tar.wrong);
+}
+
+static void copy_extents(struct unpack *u, int fd, const struct tar_entry *entry)
+{
+    const struct tar_sparse *sparse = &u->tar.sparse;
+
+    for (size_t i = 0; i < sparse->count; i++) {
+        if (lseek(fd, (off_t)sparse->extents[i].offset, SEEK_SET) < 0)
+            die_errno(entry->name);
+        copy_data(u, fd, entry, sparse->extents[i].length);
+    }
+    if (ftruncate(fd, (off_t)sparse->size) < 0)
+        die_errno(entry->name);
+}
+
+static void put_file(struct unpack *u, int parent, const char *name, struct tar_entry *entry)
+{
+    int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    int fd = openat(parent, name, flags, entry->mode & 0777);
+
+    if (fd < 0 && errno == EEXIST) {
+        clear(parent, name, entry->name);
+        fd = openat(parent, name, flags, entry->mode & 0777);
+    }
+    if (fd < 0)
+        die_errno(entry->name);
+    if (u->tar.sparse.is)
+        copy_extents(u, fd, entry);
+    else
+        copy_data(u, fd, entry, entry->size);
     set_owner(u, parent, name, entry);
     /* After the owner: changing it takes set-uid bits away (chown(2)). */
     if (entry->mode & 07000 && fchmod(fd, entry->mode) < 0)
@@ -242,21 +184,25 @@ static void put_file(struct unpack *u, int parent, const char *name, struct tar_
 static void put_directory(struct unpack *u, int parent, const char *name, struct tar_entry *entry)
 {
     struct stat found;
+    bool old = false, opaque = false;
 
     if (mkdirat(parent, name, 0755) < 0) {
-        if (errno != EEXIST)
+        if (errno != EEXIST || fstatat(parent, name, &found, AT_SYMLINK_NOFOLLOW) < 0)
             die_errno(entry->name);
-        if (fstatat(parent, name, &found, AT_SYMLINK_NOFOLLOW) < 0)
-            die_errno(entry->name);
-        if (!S_ISDIR(found.st_mode)) {
-            clear(u, parent, name, entry->name);
+        old = S_ISDIR(found.st_mode);
+        if (!old) {
+            /* What was hidden and is there again shows nothing of what it was below. */
+            opaque = is_whiteout(parent, name);
+            clear(parent, name, entry->name);
             if (mkdirat(parent, name, 0755) < 0)
                 die_errno(entry->name);
         }
     }
     cleanup_fd int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
+    if (fd < 0 || (opaque && fsetxattr(fd, XATTR_OPAQUE, "y", 1, 0) < 0))
         die_errno(entry->name);
+    if (old)
+        fremovexattr(fd, XATTR_IMPLIED);
     set_owner(u, parent, name, entry);
     if (entry->mode & 02000)
         u->setgid_seen = true;
@@ -264,6 +210,19 @@ static void put_directory(struct unpack *u, int parent, const char *name, struct
         die_errno(entry->name);
     set_xattrs(u, fd, entry);
     remember_time(u, entry->name, entry->mtime);
+}
+
+/* The root directory stays the caller's, who has to rename it and may have no other id: its owner is
+ * noted, and a container's root gets it from there. */
+static void put_root(struct unpack *u, struct tar_entry *entry)
+{
+    if (fchmod(u->root, entry->mode | 0700) < 0)
+        die_errno("/");
+    set_xattrs(u, u->root, entry);
+    if (entry->uid || entry->gid || (entry->mode & 0700) != 0700)
+        note_owner(u->root, entry);
+    remember_time(u, "", entry->mtime);
+    u->root_seen = true;
 }
 
 /* A hard link. Its target is walked in-root; it may be a symbolic link itself, and it may lie in a
@@ -274,16 +233,18 @@ static void put_link(struct unpack *u, int parent, const char *name, struct tar_
 
     if (!normalise(entry->link))
         die(entry->name, "a hard link to the root");
+    if (strcmp(entry->link, entry->name) == 0)
+        return;
     const char *slash = strrchr(entry->link, '/');
     size_t length = slash ? (size_t)(slash - entry->link) : 0;
     memcpy(above, entry->link, length);
     above[length] = 0;
-    cleanup_fd int directory = *above ? open_below(u->root, above, O_PATH | O_DIRECTORY)
-                                      : fcntl(u->root, F_DUPFD_CLOEXEC, 0);
-    if (strcmp(entry->link, entry->name) == 0)
-        return;
-    clear(u, parent, name, entry->name);
-    if (directory < 0 || linkat(directory, slash ? slash + 1 : entry->link, parent, name, 0) < 0) {
+    cleanup_fd int directory = open_below(u->root, *above ? above : ".", O_PATH | O_DIRECTORY);
+    const char *target = slash ? slash + 1 : entry->link;
+    clear(parent, name, entry->name);
+    if (directory >= 0 && is_whiteout(directory, target))
+        die(entry->name, "a hard link to a file that the layer removes");
+    if (directory < 0 || linkat(directory, target, parent, name, 0) < 0) {
         if (errno != ENOENT && errno != ENOTDIR)
             die_errno(entry->name);
         tell(u, "link", entry->name, entry->link);
@@ -291,22 +252,36 @@ static void put_link(struct unpack *u, int parent, const char *name, struct tar_
 }
 
 /* `.wh.NAME` hides NAME of the layers below, `.wh..wh..opq` all that they have in this directory. */
-static void put_whiteout(int parent, const char *name, const char *path)
+static void put_whiteout(struct unpack *u, int parent, const char *name, const char *path)
 {
     const char *hidden = name + 4;
 
     if (strcmp(hidden, ".wh..opq") == 0) {
-        if (fsetxattr(parent, "user.overlay.opaque", "y", 1, 0) < 0)
+        if (fsetxattr(parent, XATTR_OPAQUE, "y", 1, 0) < 0)
             die_errno(path);
+        if (!strchr(path, '/'))
+            tell(u, "opaque", "", ""); /* overlayfs does not look at the root's attribute */
         return;
     }
-    if (strncmp(hidden, ".wh.", 4) == 0)
-        return; /* bookkeeping of aufs */
     if (!*hidden || strcmp(hidden, ".") == 0 || strcmp(hidden, "..") == 0)
         die(path, "a whiteout of nothing");
-    /* What this very layer has under the name stays: a whiteout is about the layers below. */
-    if (mknodat(parent, hidden, S_IFCHR, makedev(0, 0)) < 0 && errno != EEXIST)
+    if (mknodat(parent, hidden, S_IFCHR, makedev(0, 0)) == 0)
+        return;
+    if (errno != EEXIST)
         die_errno(path);
+    /* What this very layer has under the name stays: a whiteout is about the layers below. */
+    cleanup_fd int directory = openat(parent, hidden, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (directory >= 0 && fsetxattr(directory, XATTR_OPAQUE, "y", 1, 0) < 0)
+        die_errno(path);
+}
+
+/* Whether a name is bookkeeping of aufs, or below it: `.wh..wh.` with anything but the opaque mark. */
+static bool is_bookkeeping(const char *path)
+{
+    for (const char *at = path; (at = strstr(at, ".wh..wh.")); at += 8)
+        if ((at == path || at[-1] == '/') && strcmp(at, ".wh..wh..opq") != 0)
+            return true;
+    return false;
 }
 
 static void check_numbers(struct tar_entry *entry)
@@ -318,53 +293,64 @@ static void check_numbers(struct tar_entry *entry)
         entry->mtime = (struct timespec){0};
 }
 
+static void put_other(struct unpack *u, int parent, const char *name, struct tar_entry *entry)
+{
+    switch (entry->type) {
+    case '2':
+        clear(parent, name, entry->name);
+        if (!*entry->link || symlinkat(entry->link, parent, name) < 0)
+            die(entry->name, *entry->link ? strerror(errno) : "a link to nothing");
+        break;
+    case '6':
+        clear(parent, name, entry->name);
+        if (mkfifoat(parent, name, entry->mode & 0777) < 0)
+            die_errno(entry->name);
+        break;
+    case '3':
+    case '4':
+        u->skipped++; /* the container's mounts are nodev, devices would be no use */
+        return;
+    default:
+        die(entry->name, "an entry of a kind that is not known");
+    }
+    set_owner(u, parent, name, entry);
+    set_times(parent, name, entry->mtime);
+}
+
 static void put(struct unpack *u, struct tar_entry *entry)
 {
     const char *name;
 
     check_numbers(entry);
     if (!normalise(entry->name)) {
-        if (entry->type == '5') {
-            /* The root directory itself. */
-            set_owner(u, u->root, ".", entry);
-            if (fchmod(u->root, entry->mode) < 0)
-                die_errno("/");
-            set_xattrs(u, u->root, entry);
-            remember_time(u, "", entry->mtime);
-        }
+        if (entry->type == '5')
+            put_root(u, entry);
         return;
     }
+    if (is_bookkeeping(entry->name))
+        return;
     int parent = parent_of(u, entry->name, &name);
-    if (strncmp(name, ".wh.", 4) == 0) {
-        put_whiteout(parent, name, entry->name);
-        return;
-    }
-    switch (entry->type) {
-    case '0':
+    if (strncmp(name, ".wh.", 4) == 0)
+        put_whiteout(u, parent, name, entry->name);
+    else if (entry->type == '0')
         put_file(u, parent, name, entry);
-        break;
-    case '5':
+    else if (entry->type == '5')
         put_directory(u, parent, name, entry);
-        break;
-    case '1':
+    else if (entry->type == '1')
         put_link(u, parent, name, entry);
-        break;
-    case '2':
-        clear(u, parent, name, entry->name);
-        if (!*entry->link || symlinkat(entry->link, parent, name) < 0)
-            die(entry->name, *entry->link ? strerror(errno) : "a link to nothing");
-        set_owner(u, parent, name, entry);
-        set_times(parent, name, entry->mtime);
-        break;
-    case '6':
-        clear(u, parent, name, entry->name);
-        if (mkfifoat(parent, name, entry->mode & 0777) < 0)
-            die_errno(entry->name);
-        set_owner(u, parent, name, entry);
-        set_times(parent, name, entry->mtime);
-        break;
-    default:
-        u->skipped++; /* devices: the container's mounts are nodev, they would be no use */
+    else
+        put_other(u, parent, name, entry);
+}
+
+/* Last, deepest first: making files had changed them. */
+static void set_directory_times(struct unpack *u)
+{
+    for (size_t i = u->time_count; i-- > 0;) {
+        const char *path = *u->times[i].path ? u->times[i].path : ".";
+        cleanup_fd int directory = open_below(u->root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+        struct timespec times[2] = {u->times[i].mtime, u->times[i].mtime};
+        if (directory >= 0)
+            futimens(directory, times);
     }
 }
 
@@ -372,6 +358,7 @@ int verb_unpack(char **argv)
 {
     static struct unpack u = {.tar.fd = STDIN_FILENO, .parent_fd = -1};
     struct tar_entry entry;
+    char count[32];
     int more;
 
     u.single = strcmp(argv[1], "single") == 0;
@@ -379,25 +366,17 @@ int verb_unpack(char **argv)
     u.pending = fdopen(STDOUT_FILENO, "w");
     if (u.root < 0 || !u.pending)
         die_errno(argv[0]);
+    fchown(u.root, 0, 0); /* where the store's directory hands its group on; else it is so already */
     while ((more = tar_next(&u.tar, &entry)) > 0) {
-        if (++u.entries > ENTRIES_MAX - 1)
-            die(NULL, "the archive has a million entries or more");
+        count_entry(&u);
         put(&u, &entry);
     }
     if (more < 0)
         die(NULL, u.tar.wrong);
-    forget_parent(&u);
-    /* Last, deepest first: making files had changed them. */
-    for (size_t i = u.time_count; i-- > 0;) {
-        cleanup_fd int directory = *u.times[i].path
-                                       ? open_below(u.root, u.times[i].path, O_RDONLY | O_DIRECTORY)
-                                       : fcntl(u.root, F_DUPFD_CLOEXEC, 0);
-        struct timespec times[2] = {u.times[i].mtime, u.times[i].mtime};
-        if (directory >= 0)
-            futimens(directory, times);
-    }
+    set_directory_times(&u);
     tar_drain(&u.tar);
-    char count[32];
+    if (!u.root_seen)
+        tell(&u, "implied", "", "");
     snprintf(count, sizeof count, "%llu", (unsigned long long)u.skipped);
     tell(&u, "skipped", count, "");
     return fflush(u.pending) == 0 ? 0 : 1;

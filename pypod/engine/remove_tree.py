@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -12,11 +13,15 @@ if TYPE_CHECKING:
     from pypod.spec.facts import HostFacts
 
 
+_PATH_MOST = 2048
+"""Walking by paths takes the square of the depth; the worker walks by descriptors."""
+
+
 def remove_tree(places: Places, path: str, facts: HostFacts) -> None:
     """Delete `path`, which is already out of sight in the trash or in staging.
 
-    A fresh container is a dozen files of the caller's own: starting a worker for them would double the
-    time of `run --rm`. Raises PypodError.
+    A fresh container is a dozen files of the caller's own: starting a worker for them would double
+    the time of `run --rm`. Raises PypodError.
     """
     try:
         _remove(path)
@@ -34,6 +39,8 @@ def _remove(path: str) -> None:
     order = []
     while pending:
         directory = pending.pop()
+        if len(directory) > _PATH_MOST:
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), path)
         order.append(directory)
         with os.scandir(directory) as entries:
             for entry in entries:

@@ -2,12 +2,13 @@
 """Unpacking layers: side by side into staging, one after another into place.
 
 Staging lies in `tmp/unpack-…`, locked by its owner: what a killed command leaves is seen by the
-next sweep. A layer gets its name after its diff_id is checked and everything is on the disk, so a layer
-that has its name is whole.
+next sweep. A layer gets its name after its diff_id is checked and everything is on the disk, so a
+layer that has its name is whole.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import threading
 import zlib
@@ -15,6 +16,7 @@ from hashlib import sha256
 
 from pypod.engine.remove_tree import remove_tree
 from pypod.errors import IntegrityError, PypodError
+from pypod.kernel import log
 from pypod.kernel.locks import Lock
 from pypod.runtime import files
 from pypod.store import blobs
@@ -23,25 +25,31 @@ from pypod.store.layers import Layers
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Protocol
+    from typing import Any, Protocol
 
     from pypod.kernel.paths import Places
     from pypod.oci.image import ImageRecord
     from pypod.spec.facts import HostFacts
 
     class Inflater(Protocol):
-        """Turns compressed chunks into plain ones."""
+        """Turns compressed bytes into plain ones, never many at once."""
 
-        def decompress(self, data: bytes) -> bytes:
-            """Return what `data` gives."""
+        def write(self, data: bytes) -> None:
+            """Take compressed bytes. Raises IntegrityError."""
 
-        def flush(self) -> bytes:
-            """Return what is left at the end. Raises IntegrityError when it is not the end."""
+        def end(self) -> None:
+            """Say that this was all. Raises IntegrityError when it cannot be."""
 
 
 _CHUNK = 1 << 20
+_PIECE = 1 << 18
+"""Most bytes that are inflated at once: 1 MiB of gzip may hold a gigabyte (A54)."""
 _ZSTD_WINDOW_MOST = 1 << 27
 """128 MiB: a frame that asks for more is refused (A54)."""
+_RATIO_MOST, _RATIO_FROM = 200, 1 << 30
+"""From 1 GiB on, a layer of more than 200 times its compressed size is no layer but a bomb."""
+_RESERVE, _LOOK_EVERY = 1 << 26, 1 << 26
+"""Unpacking stops while 64 MiB are still free: a full disk harms more than this command."""
 _PIPE = 1 << 20
 _SETPIPE_SIZE = 1031
 """F_SETPIPE_SZ, which `fcntl` names only from 3.10 on and not everywhere."""
@@ -49,76 +57,89 @@ _WORKERS = 3
 
 
 class _Plain:
-    def decompress(self, data: bytes) -> bytes:
-        return data
+    def __init__(self, sink: Callable[[bytes], None]) -> None:
+        self._sink = sink
 
-    def flush(self) -> bytes:
-        return b""
+    def write(self, data: bytes) -> None:
+        self._sink(data)
+
+    def end(self) -> None:
+        pass
 
 
 class _Gzip:
     """gzip with several members, by isal (3 times faster than zlib) where it is installed."""
 
-    def __init__(self) -> None:
+    def __init__(self, sink: Callable[[bytes], None]) -> None:
+        library: Any = zlib
         try:
-            from isal import isal_zlib as library
-        except ImportError:
-            library = zlib
-        self._library = library
-        self._wbits = 31
-        self._inflater = library.decompressobj(self._wbits)
-        self._ended = False
+            from isal import isal_zlib
 
-    def decompress(self, data: bytes) -> bytes:
-        out = b""
+            library = isal_zlib
+        except ImportError:
+            pass
+        self._sink, self._error = sink, library.error
+        self._new = library.decompressobj
+        self._inflater = self._new(31)
+
+    def write(self, data: bytes) -> None:
         while data:
             if self._inflater.eof:
-                if data.strip(b"\0") == b"":
-                    return out  # padding behind the last member
-                self._inflater = self._library.decompressobj(self._wbits)
+                if not data.strip(b"\0"):
+                    return  # padding behind the last member
+                self._inflater = self._new(31)
             try:
-                out += self._inflater.decompress(data)
-            except Exception as error:
+                plain = self._inflater.decompress(data, _PIECE)
+            except (self._error, ValueError) as error:
                 raise IntegrityError(f"the layer is not gzip: {error}") from None
-            data = self._inflater.unused_data if self._inflater.eof else b""
-        return out
+            inflater = self._inflater
+            data = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
+            if plain:
+                self._sink(plain)
 
-    def flush(self) -> bytes:
-        if not self._inflater.eof:
-            raise IntegrityError("the layer's gzip data ends too early")
-        return b""
+    def end(self) -> None:
+        while not self._inflater.eof:
+            try:
+                plain = self._inflater.decompress(self._inflater.unconsumed_tail, _PIECE)
+            except (self._error, ValueError):
+                plain = b""
+            if not plain:
+                raise IntegrityError("the layer's gzip data ends too early")
+            self._sink(plain)
 
 
 class _Zstd:
-    """zstd, several frames, a bounded window."""
+    """zstd, several frames, a bounded window. A cut frame is found by the diff_id."""
 
-    def __init__(self) -> None:
+    def __init__(self, sink: Callable[[bytes], None]) -> None:
         import zstandard
 
-        self._error = zstandard.ZstdError
-        self._context = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_MOST)
-        self._inflater = self._context.decompressobj()
-        self._begun = False
+        self._sink, self._error = sink, zstandard.ZstdError
+        context = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_MOST)
+        self._writer = context.stream_writer(_Sink(sink), write_size=_PIECE)  # type: ignore[arg-type]
 
-    def decompress(self, data: bytes) -> bytes:
-        out = b""
-        while data:
-            if self._inflater.eof:
-                self._inflater = self._context.decompressobj()
-            try:
-                out += self._inflater.decompress(data)
-            except self._error as error:
-                raise IntegrityError(f"the layer is not zstd: {error}") from None
-            data = self._inflater.unused_data if self._inflater.eof else b""
-        return out
+    def write(self, data: bytes) -> None:
+        try:
+            self._writer.write(data)
+        except self._error as error:
+            raise IntegrityError(f"the layer is not zstd: {error}") from None
 
-    def flush(self) -> bytes:
-        if not self._inflater.eof:
-            raise IntegrityError("the layer's zstd data ends too early")
-        return b""
+    def end(self) -> None:
+        pass
 
 
-_INFLATERS: dict[str, Callable[[], Inflater]] = {"": _Plain, "gzip": _Gzip, "zstd": _Zstd}
+class _Sink:
+    """What `zstandard` writes to."""
+
+    def __init__(self, sink: Callable[[bytes], None]) -> None:
+        self.write = sink
+
+
+_INFLATERS: dict[str, Callable[[Callable[[bytes], None]], Inflater]] = {
+    "": _Plain,
+    "gzip": _Gzip,
+    "zstd": _Zstd,
+}
 
 
 class Staging:
@@ -148,22 +169,21 @@ class Staging:
         Raises PypodError.
         """
         os.makedirs(self.layers.directory, mode=0o700, exist_ok=True)
-        below: list[str] = []
-        ready = []
+        words: list[str | bytes] = []
         for chain in image.chain_ids:
             if chain in staged:
                 directory = f"{self.directory}/{chain}"
-                files.run(
-                    self.facts,
-                    ["finish", directory, directory, *reversed(below)],
-                    f"layer {chain[:12]}",
-                    staged[chain],
-                )
-                ready.append(chain)
-                below.append(directory)
+                words += ["layer", directory, directory, staged[chain]]
             else:
-                below.append(self.layers.path(chain))
-        files.run(self.facts, ["sync", self.directory], "cannot write the layers to the disk")
+                words += ["below", self.layers.path(chain), ""]
+        words += ["sync", self.directory, ""]
+        files.run(
+            self.facts,
+            ["finish"],
+            f"image {image.id.removeprefix('sha256:')[:12]}",
+            b"".join(one if isinstance(one, bytes) else os.fsencode(one) + b"\0" for one in words),
+        )
+        ready = [chain for chain in image.chain_ids if chain in staged]
         for chain in ready:
             self._place(chain)
         self._sync_parent()
@@ -197,15 +217,16 @@ class Layer:
 
     def __init__(self, staging: Staging, chain: str, diff_id: str, compression: str) -> None:
         self.chain, self._diff_id = chain, diff_id
+        self._store = staging.places.graph
         directory = f"{staging.directory}/{chain}"
         os.mkdir(directory, 0o755)
         os.chmod(directory, 0o755)
-        self._inflater = _INFLATERS[compression]()
+        self._inflater = _INFLATERS[compression](self._take)
         self._hash = sha256()
+        self._given = self._plain = self._looked = 0
+        self._broken = False
         reader, self._pipe = os.pipe2(os.O_CLOEXEC)
         try:
-            import fcntl
-
             fcntl.fcntl(self._pipe, _SETPIPE_SIZE, _PIPE)
         except OSError:
             pass  # the user's pipe pages are used up: slower, not wrong
@@ -217,15 +238,22 @@ class Layer:
             raise
         finally:
             os.close(reader)
-        self._broken = False
+
+    @property
+    def _noun(self) -> str:
+        return f"layer {self._diff_id[:19]}"
 
     def write(self, data: bytes) -> None:
-        """Feed compressed bytes. Raises IntegrityError."""
-        plain = self._inflater.decompress(data)
-        self._hash.update(plain)
-        self._put(plain)
+        """Feed compressed bytes. Raises PypodError, IntegrityError."""
+        self._given += len(data)
+        self._inflater.write(data)
 
-    def _put(self, plain: bytes) -> None:
+    def _take(self, plain: bytes) -> None:
+        self._hash.update(plain)
+        self._plain += len(plain)
+        if self._plain >= self._looked + _LOOK_EVERY:
+            self._looked = self._plain
+            self._check_room()
         view = memoryview(plain)
         try:
             while view:
@@ -234,35 +262,57 @@ class Layer:
             self._broken = True  # the worker refused the archive: `close` says why
             raise PypodError("the layer cannot be unpacked") from None
 
+    def _check_room(self) -> None:
+        if self._plain > _RATIO_FROM and self._plain > _RATIO_MOST * self._given:
+            raise IntegrityError(
+                f"{self._noun} unpacks to more than {_RATIO_MOST} times its size: refused"
+            )
+        room = os.statvfs(self._store)
+        if room.f_bavail * room.f_frsize < _RESERVE:
+            raise PypodError(
+                f"{self._noun}: no space left in {self._store}",
+                hint="pypod rmi removes images, --root chooses another place",
+            )
+
     def close(self) -> bytes:
         """Wait for the worker, check the diff_id, return the work that is left for `finish`.
 
         Raises PypodError, IntegrityError.
         """
-        noun = f"layer {self._diff_id[:19]}"
+        problem: PypodError | None = None
+        pending = b""
         try:
-            if not self._broken:
-                self._put(self._inflater.flush())
-        finally:
-            os.close(self._pipe)
-            self._pipe = -1
-            pending = self._worker.wait(noun)
+            self._inflater.end()
+        except PypodError as error:
+            problem = error
+        os.close(self._pipe)
+        self._pipe = -1
+        try:
+            pending = self._worker.wait(self._noun)
+        except PypodError as error:
+            # A worker whose archive was cut off by us complains about that.
+            problem = error if problem is None or self._broken else problem
+        if problem is not None:
+            raise problem
         found = "sha256:" + self._hash.hexdigest()
         if found != self._diff_id:
             raise IntegrityError(
                 f"the layer unpacks to {found}, the image says {self._diff_id}: wrong diff_id"
             )
+        skipped = pending.split(b"\0")[-3].decode()
+        if skipped != "0":
+            log.info(f"{self._noun}: {skipped} device files left out, a container has its own")
         return pending
 
     def abandon(self) -> str:
-        """Stop; return what the worker says was wrong, if anything."""
+        """Stop; return why the worker refused the archive, "" when it did not."""
         if self._pipe >= 0:
             os.close(self._pipe)
             self._pipe = -1
             try:
-                self._worker.wait(f"layer {self._diff_id[:19]}")
+                self._worker.wait(self._noun)
             except PypodError as error:
-                return error.message
+                return error.message if self._broken else ""
         return ""
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _PROGRAM = 5
 _ANSWER_MOST = 256 << 20
+_LINE_MOST = 400
+"""Characters of an error: a name may have 4096."""
 
 
 class Worker:
@@ -47,13 +49,20 @@ class Worker:
         try:
             code = self._running.wait()
             if code:
-                text = os.pread(self._errors, 4096, 0).decode("utf-8", "replace").strip()
+                text = _printable(os.pread(self._errors, 8192, 0))
                 raise PypodError(f"{noun}: {text or f'pypod-files ended with {code}'}")
             size = os.fstat(self._answer).st_size
             return os.pread(self._answer, min(size, _ANSWER_MOST), 0)
         finally:
             os.close(self._answer)
             os.close(self._errors)
+
+
+def _printable(text: bytes) -> str:
+    """Return what the program said; names in it may hold escape sequences."""
+    words = text.decode("utf-8", "replace").strip()
+    line = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in words)
+    return line if len(line) <= _LINE_MOST else line[:100] + "…" + line[101 - _LINE_MOST :]
 
 
 def run(facts: HostFacts, words: list[str], noun: str, stdin: bytes = b"") -> bytes:

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The state of one `unpack`, shared by the entries (unpack.c) and the way to them (walk.c). */
+#ifndef PYPOD_UNPACK_H
+#define PYPOD_UNPACK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "tar.h"
+
+struct directory_time {
+    char *path;
+    struct timespec mtime;
+};
+
+struct unpack {
+    int root;
+    bool single;       /* one id only: the owner goes into an attribute */
+    bool setgid_seen;  /* a directory's group may be inherited from here on */
+    bool root_seen;    /* the archive has an entry for the root directory */
+    struct tar tar;
+    char parent[TAR_NAME_MAX + 1];
+    int parent_fd;     /* of `parent`, -1: none */
+    struct directory_time *times;
+    size_t time_count, time_room, time_bytes;
+    uint64_t entries, skipped;
+    FILE *pending;
+    uint64_t pending_bytes;
+};
+
+/* Writes a triple of words for `finish`. */
+void tell(struct unpack *u, const char *what, const char *path, const char *more);
+
+/* Counts an entry, or a directory that is made without one. */
+void count_entry(struct unpack *u);
+
+/* Cleans a name in place; false when it is the root itself. Ends for names that no honest layer has. */
+bool normalise(char *name);
+
+/* The directory of an entry, kept open for the next, and the entry's name in it. */
+int parent_of(struct unpack *u, const char *path, const char **name);
+
+/* Takes away what is in the place of an entry: a later entry of the same name wins. */
+void clear(int parent, const char *name, const char *path);
+
+/* Whether this is what overlayfs takes for "not here": a character device 0/0. */
+bool is_whiteout(int parent, const char *name);
+
+#endif
