@@ -126,7 +126,7 @@ static int make_file(struct init *init, const char *path, int links)
         return -1;
     }
     *slash = 0;
-    cleanup_fd int directory = make_directory(init, parent, 0755);
+    cleanup_fd int directory = make_directory(init, *parent ? parent : "/", 0755);
     if (directory < 0)
         return -1;
     /* A link to a missing file is followed, in the root, and the file made where it leads. */
