@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import os
 
+from pypod.cli.lifecycle import report
 from pypod.engine import images as engine_images
 from pypod.engine import transfer
-from pypod.errors import UsageError
+from pypod.errors import PypodError, UsageError
 from pypod.kernel import config, log, paths
 from pypod.kernel.facts import facts as host_facts
 from pypod.oci import reference
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from pypod.registry.auth import Credentials
     from pypod.spec.facts import HostFacts
 
-_TRUE = ("1", "t", "T", "true", "TRUE", "True")
-_FALSE = ("0", "f", "F", "false", "FALSE", "False")
-
 
 class _Wishes:
     """What the command line says about every image it names."""
@@ -40,19 +38,28 @@ class _Wishes:
 
 
 def pull(args: Args) -> int:
-    """Pull images; print the id of each, the last one on the last line."""
+    """Pull images; print the id of each as it is there. One that fails does not stop the others."""
     facts = host_facts()
     wishes = _Wishes(_platform(args, facts))
-    wishes.tls_verify = _tls_verify(args.tls_verify)
+    if args.tls_verify is not None:
+        wishes.tls_verify = args.tls_verify == "true"
     wishes.credentials = _credentials(args.creds) if args.creds else None
     wishes.authfile, wishes.quiet = args.authfile, args.quiet
     paths.prepare(args.places)
     if facts.single_reason:
         log.warn(facts.single_reason)
+    code = 0
     for name in args.images:
-        image = _pull(args, facts, name, wishes)
-        print(image.id.removeprefix("sha256:"), flush=True)
-    return 0
+        try:
+            image = _pull(args, facts, name, wishes)
+        except PypodError as error:
+            if len(args.images) == 1:
+                raise
+            report(error)
+            code = code or error.code
+        else:
+            print(image.id.removeprefix("sha256:"), flush=True)
+    return code
 
 
 def pull_for_run(args: Args, facts: HostFacts, name: str) -> ImageRecord:
@@ -126,11 +133,3 @@ def _platform(args: Args, facts: HostFacts) -> Platform:
     if args.arch:
         machine, variant = args.arch, ""
     return Platform(args.os or "linux", machine, args.variant or variant)
-
-
-def _tls_verify(text: str | None) -> bool | None:
-    if text is None or text in _TRUE:
-        return None if text is None else True
-    if text in _FALSE:
-        return False
-    raise UsageError(f'invalid argument "{text}" for "--tls-verify" flag: not a boolean')

@@ -232,6 +232,16 @@ def test_what_cannot_be_pulled_is_one_line(
     assert store.files() == {}
 
 
+def test_one_image_that_is_not_there_does_not_stop_the_others(
+    store: Store, registries: dict[str, Registry]
+) -> None:
+    registry = registries["anonymous"]
+    image = busybox("oci-gzip")
+    pulled = store("pull", f"{registry.host}/none", registry.push(image, "several"), check=125)
+    assert pulled.out == f"{image.id[7:]}\n"
+    assert pulled.err.count("Error: ") == 1
+
+
 def test_bars_are_drawn_on_a_terminal_only(store: Store, registries: dict[str, Registry]) -> None:
     name = registries["anonymous"].push(busybox("oci-gzip"), "bars")
     with store.program.terminal(*store.first, "pull", name) as terminal:

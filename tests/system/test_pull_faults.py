@@ -295,6 +295,19 @@ def test_ctrl_c_ends_within_a_second_and_keeps_the_part(
     assert store("images", "-q").out == ""
 
 
+def test_ctrl_c_ends_a_pull_that_no_one_answers(
+    store: Store, registry: FaultRegistry, name: str
+) -> None:
+    registry.fault("/v2/", lambda handler, _body, _type: handler.registry.stopping.wait(60))  # type: ignore[arg-type, return-value]
+    with store.program.terminal(*store.first, "pull", name) as terminal:
+        assert within(10, lambda: registry.paths("/v2/"))
+        started = time.monotonic()
+        terminal.send(b"\x03")
+        assert terminal.wait() == 130
+        assert time.monotonic() - started < 1
+    assert store.files() == {}
+
+
 @pytest.mark.parametrize("after", [0, 1_000_000])
 def test_killed_pulls_are_taken_up_again(
     store: Store, registry: FaultRegistry, image: images.Image, name: str, after: int
