@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Numbers that Python and the C helpers share; tests/unit/test_proto.py holds them to libexec/proto.h."""
+"""Numbers that Python and the C helpers share; tests/unit/test_proto.py compares with proto.h."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ STAGE_EXEC = 6
 
 
 def start_exit_code(stage: int, err: int) -> int:
-    """Return the exit code of a container whose start failed: 127 not found, 126 not invocable, 125."""
+    """Return the exit code of a failed start: 127 not found, 126 not invocable, else 125."""
     if stage != STAGE_EXEC:
         return 125
     return 127 if err in (2, 20) else 126  # ENOENT, ENOTDIR

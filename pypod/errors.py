@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every error a user can meet. An error owns its exit code and, where there is a cure, its hint.
 
-Raise at the lowest place that knows the noun; wrap only to add a noun. Nothing here prints or exits.
+Raise at the lowest place that knows the noun; wrap only to add one. Nothing here prints or exits.
 """
 
 from __future__ import annotations

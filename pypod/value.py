@@ -50,9 +50,11 @@ class Value(metaclass=ValueType):
         def __init__(self, *args, **kwargs):
             fields = self._fields
             if len(args) > len(fields):
-                raise TypeError(f"{type(self).__name__} takes {len(fields)} fields, got {len(args)}")
+                raise TypeError(
+                    f"{type(self).__name__} takes {len(fields)} fields, got {len(args)}"
+                )
             put = object.__setattr__
-            for field, value in zip(fields, args):
+            for field, value in zip(fields, args, strict=False):
                 if field in kwargs:
                     raise TypeError(f"{type(self).__name__} got {field} twice")
                 put(self, field, value)

@@ -40,7 +40,7 @@ def chosen(args: Args, *, running_only: bool = False) -> list[tuple[str, Contain
     if sum((bool(names), every, last)) > 1:
         raise UsageError("--all, --latest and containers cannot be used together")
     if every:
-        found = [one for one in objects.every(args.places)]
+        found = list(objects.every(args.places))
         if running_only:
             found = [one for one in found if one.status().alive]
         return [(one.id, one) for one in found]

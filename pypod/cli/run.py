@@ -35,7 +35,8 @@ def run(args: Args) -> int:
         held = start.claim(container)
     if args.tty and not args.detach and not os.isatty(0):
         log.warn(
-            "The input device is not a TTY. The --tty and --interactive flags might not work properly"
+            "The input device is not a TTY."
+            " The --tty and --interactive flags might not work properly"
         )
     try:
         channel = start.start(
@@ -101,9 +102,7 @@ def _pull(args: Args, facts: HostFacts, name: str) -> ImageRecord:
 
 def options(args: Args) -> CreateOptions:
     """Return the options as values: files read, JSON parsed. Raises UsageError."""
-    given = {
-        field: getattr(args, field) for field in CreateOptions._fields if hasattr(args, field)
-    }
+    given = {field: getattr(args, field) for field in CreateOptions._fields if hasattr(args, field)}
     given["entrypoint"] = _entrypoint(args.entrypoint)
     given["env_file"] = tuple(_read_file("--env-file", path) for path in args.env_file)
     given["command"] = tuple(args.command)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Making a container: options and an image to a record on disk. Nothing is mounted, nothing runs."""
+"""Making a container: options and an image to a record on disk. Nothing is mounted or run."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def create(
 ) -> Created:
     """Make a container and return it locked; the caller starts it or releases the lock.
 
-    `command_line` is the whole command as typed, kept for `inspect`. Raises PypodError; then nothing
+    `command_line` is the whole command as typed, for `inspect`. Raises PypodError; then nothing
     is left, not even the name.
     """
     remove.sweep(places, facts)
@@ -165,7 +165,7 @@ def _summary(document: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]
 
 
 def _check_sources(config: dict[str, Any]) -> None:
-    """Refuse a bind mount of something that is not there (docker makes a directory, podman errs)."""
+    """Refuse a bind mount of what is not there (docker makes a directory, podman errs)."""
     for mount in config["mounts"]:
         source = mount.get("source", "")
         if mount.get("type") == "bind" and source.startswith("/"):

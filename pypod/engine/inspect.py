@@ -99,7 +99,9 @@ def _graph(config: dict[str, Any]) -> dict[str, str]:
     for option in config["mounts"][0].get("options", ()):
         key, _, value = option.partition("=")
         if key in ("lowerdir", "upperdir", "workdir"):
-            data[{"lowerdir": "LowerDir", "upperdir": "UpperDir", "workdir": "WorkDir"}[key]] = value
+            data[{"lowerdir": "LowerDir", "upperdir": "UpperDir", "workdir": "WorkDir"}[key]] = (
+                value
+            )
     return data
 
 

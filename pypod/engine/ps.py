@@ -191,7 +191,13 @@ def _by_exited(value: str) -> Test:
 
 def _by_ancestor(value: str) -> Test:
     tagged = value if ":" in value.rpartition("/")[2] or "@" in value else value + ":latest"
-    names = {value, tagged, f"docker.io/{tagged}", f"docker.io/library/{tagged}", f"localhost/{tagged}"}
+    names = {
+        value,
+        tagged,
+        f"docker.io/{tagged}",
+        f"docker.io/library/{tagged}",
+        f"localhost/{tagged}",
+    }
 
     def test(row: Row) -> bool:
         image_id = row.summary["image_id"]

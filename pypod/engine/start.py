@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 
-from pypod.constants import FD_BPF, FD_EXE, FD_PLAN, FD_STATUS, FD_CONSOLE
+from pypod.constants import FD_BPF, FD_CONSOLE, FD_EXE, FD_PLAN, FD_STATUS
 from pypod.errors import PypodError
 from pypod.kernel import log, memfd, paths
 from pypod.kernel.locks import Lock
@@ -179,7 +179,9 @@ def _pypod_command(python: str, script: str) -> list[str]:
     import pypod
 
     package = os.path.dirname(os.path.dirname(os.path.abspath(pypod.__file__)))
-    code = "import sys; sys.path.insert(0, sys.argv.pop(1)); from pypod.__main__ import main; main()"
+    code = (
+        "import sys; sys.path.insert(0, sys.argv.pop(1)); from pypod.__main__ import main; main()"
+    )
     return [python, "-IS", "-c", code, package]
 
 

@@ -33,13 +33,14 @@ try:
         parse_constant = staticmethod(_no_constant)
         memo: dict[str, str] = {}
 
-    _scan = _make_scanner(_Context)
+    # The C scanner reads these attributes off any object; typeshed knows only json's own decoder.
+    _scan: Any = _make_scanner(_Context)  # type: ignore[arg-type]
 except ImportError:  # pragma: no cover - another Python implementation
     import json
 
     _quote = json.encoder.encode_basestring
-    _make_encoder = None
-    _scan = json.JSONDecoder(parse_constant=_no_constant).scan_once
+    _make_encoder = None  # type: ignore[assignment,misc]
+    _scan = json.JSONDecoder(parse_constant=_no_constant).scan_once  # type: ignore[attr-defined]
 
 _SPACE = " \t\n\r"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Messages for people, on stderr. The `logging` module costs 10 ms and gives nothing needed here."""
+"""Messages for people, on stderr. `logging` costs 10 ms and gives nothing needed here."""
 
 from __future__ import annotations
 

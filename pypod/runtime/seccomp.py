@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 try:
     from _sha2 import sha256 as _sha256  # Python 3.12 and newer
 except ImportError:
-    from _sha256 import sha256 as _sha256  # type: ignore[import-not-found,no-redef]
+    from _sha256 import sha256 as _sha256
 
 VERSION = "pypod-seccomp/1"
 
@@ -32,7 +32,12 @@ def words(profile: dict[str, Any]) -> bytes:
 
     Raises PypodError for an action that pypod does not know.
     """
-    out = [VERSION, "default", "1", _action(profile["defaultAction"], profile.get("defaultErrnoRet"))]
+    out = [
+        VERSION,
+        "default",
+        "1",
+        _action(profile["defaultAction"], profile.get("defaultErrnoRet")),
+    ]
     used = {name for rule in profile.get("syscalls", ()) for name in rule["names"]}
     for name, number in NUMBERS.items():
         if name in used:

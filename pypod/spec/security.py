@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 CAPABILITIES = tuple(
     "CAP_" + name
     for name in (
-        "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE"
-        " NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO"
+        "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP"
+        " LINUX_IMMUTABLE NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW"
+        " IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO"
         " SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME"
-        " SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN SYSLOG"
-        " WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE"
+        " SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE MAC_ADMIN"
+        " SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE"
     ).split()
 )
 """Every capability; the index is the kernel's number (linux/capability.h)."""
@@ -81,7 +82,13 @@ def capabilities(
         base -= dropped
     held = [name for bit, name in enumerate(CAPABILITIES) if name in base and bounding >> bit & 1]
     if uid == 0:
-        return {"bounding": held, "effective": held, "permitted": held, "inheritable": [], "ambient": []}
+        return {
+            "bounding": held,
+            "effective": held,
+            "permitted": held,
+            "inheritable": [],
+            "ambient": [],
+        }
     own = held if privileged else [name for name in held if name in added and name not in dropped]
     return {
         "bounding": held,
@@ -187,7 +194,9 @@ def _clone_rules(arch: str) -> list[dict[str, Any]]:
     while bit <= namespaces:
         # One rule per flag: libseccomp has no "masked not equal".
         if namespaces & bit:
-            rules.append(_rule(["clone"], "SCMP_ACT_ERRNO", (flags, "MASKED_EQ", bit, bit), errno=1))
+            rules.append(
+                _rule(["clone"], "SCMP_ACT_ERRNO", (flags, "MASKED_EQ", bit, bit), errno=1)
+            )
         bit <<= 1
     return rules
 
@@ -204,16 +213,16 @@ def _socket_rules(audit_write: bool) -> list[dict[str, Any]]:
     # kernel cuts to 38.
     refused = syscalls.REFUSED_FAMILIES
     netlink, audit = syscalls.AF_NETLINK, syscalls.NETLINK_AUDIT
-    rules = [_rule(["socket"], "SCMP_ACT_ERRNO", _low_word(0, family), errno=1) for family in refused]
+    rules = [
+        _rule(["socket"], "SCMP_ACT_ERRNO", _low_word(0, family), errno=1) for family in refused
+    ]
     for family in range(syscalls.FAMILIES):
         if family in refused:
             continue
         if family == netlink and not audit_write:
             protocols = (_low_word(0, family), _low_word(2, audit))
             rules.append(_rule(["socket"], "SCMP_ACT_ERRNO", *protocols, errno=22))
-            rules.append(
-                _rule(["socket"], "SCMP_ACT_ALLOW", protocols[0], (2, "NE", audit, 0))
-            )
+            rules.append(_rule(["socket"], "SCMP_ACT_ALLOW", protocols[0], (2, "NE", audit, 0)))
         else:
             rules.append(_rule(["socket"], "SCMP_ACT_ALLOW", _low_word(0, family)))
     return rules

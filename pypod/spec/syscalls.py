@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one table of system calls: what a default container may call. Data only.
 
-Verdicts: ALLOW is what docker's and podman's default profiles both allow, and a few newer calls that
+Verdicts: ALLOW is what docker's and podman's default profiles both allow, and newer calls that
 change nothing but the caller's own files and memory. EPERM is every other name that either profile
 holds: a program that knows the call learns that it is forbidden. ENOSYS is the rest, known or not:
 a C library that probes for a new call falls back to the old one.
@@ -59,12 +59,13 @@ removexattrat setxattrat uretprobe
 
 ALLOW_ON_ARCH = {
     "x86_64": "arch_prctl modify_ldt",
-    "aarch64": "arm_fadvise64_64 arm_sync_file_range sync_file_range2 breakpoint cacheflush set_tls",
+    "aarch64": "arm_fadvise64_64 arm_sync_file_range sync_file_range2 breakpoint cacheflush"
+    " set_tls",
     "riscv64": "riscv_flush_icache riscv_hwprobe",
     "ppc64le": "sync_file_range2 swapcontext",
     "s390x": "s390_pci_mmio_read s390_pci_mmio_write s390_runtime_instr",
 }
-"""Calls that only one architecture has and both peers allow there (C libraries need them to start)."""
+"""Calls that one architecture has and both peers allow there: C libraries need them to start."""
 
 EPERM = """
 bdflush clone fanotify_init fsconfig fsmount fsopen fspick get_mempolicy kexec_file_load kexec_load
@@ -114,7 +115,7 @@ FAMILIES = 46
 
 AF_NETLINK = 16
 NETLINK_AUDIT = 9
-"""socket(AF_NETLINK, *, NETLINK_AUDIT) answers EINVAL without CAP_AUDIT_WRITE: PAM and sudo carry on."""
+"""socket(AF_NETLINK, *, NETLINK_AUDIT) is EINVAL without CAP_AUDIT_WRITE: PAM, sudo carry on."""
 
 NUMBERS = {
     "uretprobe": 335,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Unpacked layers, by chain id: `layers/<map>/<chain id>` and, beside it, its passwd and group files."""
+"""Unpacked layers by chain id: `layers/<map>/<chain id>` and, beside it, passwd and group."""
 
 from __future__ import annotations
 

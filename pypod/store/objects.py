@@ -208,11 +208,11 @@ def _same(fd: int, path: str) -> bool:
 
 
 def check_name(name: str) -> str:
-    """Return `name` without a leading slash. Raises UsageError unless [a-zA-Z0-9][a-zA-Z0-9_.-]*."""
+    """Return `name` without a leading slash. Raises UsageError for what is no name."""
     name = name.removeprefix("/")
     if not name or name[0] not in _NAME_START or not _NAME_REST.issuperset(name) or len(name) > 255:
         raise UsageError(
-            f"invalid name {ascii(name)}: names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*",
+            f"invalid name {name!a}: names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*",
             hint="a name has at most 255 characters" if len(name) > 255 else None,
         )
     return name
@@ -301,7 +301,7 @@ class Staging:
             os.fchmod(fd, mode)
 
     def sync(self) -> None:
-        """Bring what was written to the disk: the record outlives a power cut whole or not at all."""
+        """Bring what was written to the disk: after a power cut it is whole or not there."""
         for name in ("config.json", "create.json", "state.json"):
             fd = os.open(f"{self.directory}/{name}", os.O_RDONLY | os.O_CLOEXEC)
             os.fdatasync(fd)

@@ -7,8 +7,9 @@ ADJECTIVES = (
     "able agile amber ample apt azure bold brave breezy bright brisk calm candid clear clever cosy"
     " crisp daring deft eager early earnest easy epic fair fancy fast fine firm fleet fluent fond"
     " frank fresh gentle glad golden good grand great green happy hardy hearty honest humble ideal"
-    " jolly keen kind late lively loyal lucid lucky lunar mellow merry mild modest neat nimble noble"
-    " novel open patient plain plucky polite proud pure quick quiet rapid ready regal ripe robust"
+    " jolly keen kind late lively loyal lucid lucky lunar mellow merry mild modest neat nimble"
+    " noble novel open patient plain plucky polite proud pure quick quiet rapid ready regal"
+    " ripe robust"
     " royal rural sage secure serene sharp shiny silent simple sleek smart smooth snug solar solid"
     " sound spry stable steady stout sunny sure swift tame tidy tough tranquil true trusty upbeat"
     " vast vivid warm wary wise witty young zesty"
@@ -22,8 +23,8 @@ NOUNS = (
     " marten meadow mint moose moss moth myrtle newt oak oasis olive orca osprey otter owl palm"
     " pearl pebble pelican perch petrel pika pine plum pond poplar puffin quail quartz raven reed"
     " reef ridge river robin rowan ruby sable saffron salmon seal sedge shore shrew siskin sparrow"
-    " spruce stoat stork swan swift tern thistle thrush tiger topaz trout tulip tundra valley violet"
-    " vole walnut warbler willow wren yew zebra"
+    " spruce stoat stork swan swift tern thistle thrush tiger topaz trout tulip tundra valley"
+    " violet vole walnut warbler willow wren yew zebra"
 ).split()
 
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The acceptance rows of the research notes (security.md section 4), a test per row, named by it."""
+"""The acceptance rows of the research notes (security.md section 4), a test for each."""

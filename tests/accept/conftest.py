@@ -57,7 +57,7 @@ def sentinel() -> Iterator[Sentinel]:
 
 @pytest.fixture
 def make_image(pypod: Program, registry: Registry) -> Make:
-    """Return a function that puts an image into the store: busybox, other files, a configuration."""
+    """Return a function that puts an image into the store: busybox, more files, a config."""
     counter = iter(range(1000))
 
     def make(files: dict[str, Any] | None = None, config: dict[str, Any] | None = None) -> str:

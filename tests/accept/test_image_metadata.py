@@ -54,9 +54,7 @@ def test_s17_a_link_to_what_is_not_there_is_filled(pypod: Program, make_image: M
 
 
 def test_s18_workdir_through_a_link(pypod: Program, make_image: Make, sentinel: Sentinel) -> None:
-    name = make_image(
-        {"l": images.link(str(sentinel.path))}, {"WorkingDir": "/l/new"}
-    )
+    name = make_image({"l": images.link(str(sentinel.path))}, {"WorkingDir": "/l/new"})
     done = pypod("run", "--rm", name, "pwd", check=None)
     assert done.rc in (0, 125, 126, 127)
     up = make_image({}, {"WorkingDir": f"/../../../..{sentinel.path}/made"})

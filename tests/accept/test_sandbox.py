@@ -43,9 +43,11 @@ def test_s01_eleven_capabilities(pypod: Program, probe_image: str) -> None:
 
 def test_s02_another_user_has_none(pypod: Program, probe_image: str, test_pass: str) -> None:
     # With a single id USER is mapped at create: exec cannot become another one.
-    found = answers(pypod, probe_image, "-u", "1000") if test_pass != "single" else [
-        probe.answer(pypod("run", "--rm", "-u", "1000", probe_image, "/probe").out)
-    ]
+    found = (
+        answers(pypod, probe_image, "-u", "1000")
+        if test_pass != "single"
+        else [probe.answer(pypod("run", "--rm", "-u", "1000", probe_image, "/probe").out)]
+    )
     for answer in found:
         assert answer["status"]["CapEff"] == answer["status"]["CapPrm"] == "0" * 16
         assert answer["status"]["CapAmb"] == answer["status"]["CapInh"] == "0" * 16
@@ -109,9 +111,7 @@ def test_s08_dev_is_a_link_to_the_host(
         assert done.err.count("Error:") == 1
 
 
-def test_s09_device_names_are_links(
-    pypod: Program, make_image: Make, sentinel: Sentinel
-) -> None:
+def test_s09_device_names_are_links(pypod: Program, make_image: Make, sentinel: Sentinel) -> None:
     pattern = Path("/proc/sys/kernel/core_pattern").read_text()
     name = make_image(
         {
@@ -125,7 +125,9 @@ def test_s09_device_names_are_links(
     script = "echo x > /proc/sys/kernel/core_pattern; echo y > /dev/null; wc -c < /proc/interrupts"
     out = pypod("run", "--rm", name, "sh", "-c", script, check=None).out
     assert out.strip() == "0"
-    with pypod.terminal("run", "--rm", "-it", name, "sh", "-c", "tty; echo z > /dev/console") as term:
+    with pypod.terminal(
+        "run", "--rm", "-it", name, "sh", "-c", "tty; echo z > /dev/console"
+    ) as term:
         term.expect("/dev/")
         assert term.wait() == 0
     assert Path("/proc/sys/kernel/core_pattern").read_text() == pattern
@@ -151,9 +153,7 @@ def test_s10_nothing_is_mounted_over_proc(pypod: Program, image: str, place: str
     assert pypod("ps", "-aq").out == ""
 
 
-def test_s14_nobody_writes_what_runs(
-    pypod: Program, registry: Registry, tmp_path: Path
-) -> None:
+def test_s14_nobody_writes_what_runs(pypod: Program, registry: Registry, tmp_path: Path) -> None:
     exe = probe.build(tmp_path, "exe").read_bytes()
     files = images.busybox_files(exe=(exe, 0o755), self=images.link("/proc/self/exe"))
     name = registry.push(images.make([files], {"Cmd": ["/proc/self/exe"]}), "accept/exe")

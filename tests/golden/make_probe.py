@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write probe.json: what tests/probe/probe.c must print in a default container on x86-64.
 
-From a transcription of the research notes (security-section-2.txt) and the kernel's numbers, never from
+From a transcription of research notes (security-section-2.txt) and the kernel's numbers, never from
 pypod's own table or output: the test must be able to fail. Where the notes leave a choice open the
 tighter one is taken, and said here.
 
@@ -19,7 +19,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 CAPS = 0
 for _bit in (0, 1, 3, 4, 5, 6, 7, 8, 10, 18, 31):
-    # CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE SYS_CHROOT SETFCAP
+    # CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE
+    # SYS_CHROOT SETFCAP
     CAPS |= 1 << _bit
 HELD = {"SYS_CHROOT"}
 NEVER_EPERM = {"clone3", "keyctl", "add_key", "request_key"}
@@ -32,8 +33,9 @@ MASKED = (
     " /sys/devices/virtual/powercap /sys/firmware /sys/fs/selinux"
 ).split()
 READ_ONLY = (
-    "/proc/bus /proc/fs /proc/irq /proc/irq/default_smp_affinity /proc/sys /proc/sys/kernel/domainname"
-    " /proc/sys/kernel/core_pattern /proc/sys/vm/drop_caches /proc/sysrq-trigger /sys/kernel"
+    "/proc/bus /proc/fs /proc/irq /proc/irq/default_smp_affinity /proc/sys"
+    " /proc/sys/kernel/domainname /proc/sys/kernel/core_pattern /proc/sys/vm/drop_caches"
+    " /proc/sysrq-trigger /sys/kernel"
 ).split()
 
 
@@ -82,9 +84,7 @@ def verdicts() -> dict[str, str]:
 def arguments() -> dict[str, str]:
     """Return the verdicts of the argument rules."""
     found = {f"clone {flags}": "ALLOW" for flags in ("0", "0x11", "0x3d0f00")}
-    for flag in (
-        "0x20000 0x2000000 0x4000000 0x8000000 0x10000000 0x20000000 0x40000000"
-    ).split():
+    for flag in ("0x20000 0x2000000 0x4000000 0x8000000 0x10000000 0x20000000 0x40000000").split():
         found[f"clone {flag}"] = "EPERM"
     for value in ("0", "0x8", "0x20000", "0x20008", "0xffffffff"):
         found[f"personality {value}"] = "ALLOW"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The kernel's audit log names the human: login uid and session id go from the caller to everything."""
+"""The audit log names the human: login uid and session id go from the caller to everything."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Any process may be killed at any moment: the next command tells the truth and rm -f works first try."""
+"""Any process may be killed at any moment: the next command tells the truth, rm -f works."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_a_strangers_process_is_never_signalled(pypod: Program, image: str) -> N
 
     with subprocess.Popen(["/usr/bin/sleep", "1000"]) as stranger:
         pypod("run", "-d", "--name", "reused", image, "sleep", "1000")
-        payload, monitor = processes(pypod, "reused")
+        payload = processes(pypod, "reused")[0]
         directory = Path(pypod("inspect", "-f", "{{.StaticDir}}", "reused").line)
         line = (directory / "pids").read_text()
         forged = line.replace(f" pid={payload} ", f" pid={stranger.pid} ")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The exit-code table: 125 pypod's own, 126 not invocable, 127 not found, 128+n, else the process's.
+"""The exit-code table: 125 pypod's own, 126 not invocable, 127 not found, 128+n, the process's.
 
 Also passes with PYPOD=podman but for the rows that say why not.
 """
@@ -51,7 +51,9 @@ def test_start_attached_and_wait(
     if not (pypod.is_podman and code in (126, 127)):
         assert waited.line == str(code)
     if code in (126, 127):
-        assert pypod("inspect", "-f", "{{.State.Status}}", name).line == "created" or pypod.is_podman
+        assert (
+            pypod("inspect", "-f", "{{.State.Status}}", name).line == "created" or pypod.is_podman
+        )
         assert pypod("inspect", "-f", "{{.State.ExitCode}}", name).line == str(code)
 
 
@@ -85,7 +87,9 @@ def test_a_signal_to_the_client_reaches_the_command_under_init(
 
 
 def test_ctrl_c_on_a_terminal_under_init(pypod: Program, image: str) -> None:
-    with pypod.terminal("run", "--rm", "-it", "--init", *NONE, image, "sh", "-c", "echo up; exec sleep 99") as term:
+    with pypod.terminal(
+        "run", "--rm", "-it", "--init", *NONE, image, "sh", "-c", "echo up; exec sleep 99"
+    ) as term:
         term.expect("up")
         term.send(b"\x03")
         assert term.wait() == 130

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The default sandbox, as a program in it sees it, against a golden file that is not made of our output.
+"""The default sandbox, as a program in it sees it, against a golden file not made of our output.
 
 tests/golden/make_probe.py makes the golden file from a transcription of the research notes.
 """
@@ -167,11 +167,11 @@ def test_runc_gives_the_same_answer_to_the_same_bundle(
 _TMPFS, _DEVICE = ("tmpfs ro,relatime",), ("devtmpfs rw,relatime",)
 DIFFERENCES = (
     ("status Groups", ("0",), "runc keeps the gid as a supplementary group; we have none"),
-    ("syscalls 45[789]", ("ENOSYS",), "libseccomp 2.5.4 does not know the name, runc leaves it out"),
+    ("syscalls 45[789]", ("ENOSYS",), "libseccomp 2.5.4 does not know it, runc leaves it out"),
     ("syscalls 46[0-6]", ("ENOSYS",), "as above"),
     ("arguments personality *", ("ENOSYS",), "OCI has no `else` for argument rules; ours is EPERM"),
     ("mounts /dev/*", _DEVICE, "runc binds devices without nosuid and noexec"),
-    ("mounts /proc/*", (*_DEVICE, *_TMPFS), "runc masks with a writable /dev/null and a plain tmpfs"),
+    ("mounts /proc/*", (*_DEVICE, *_TMPFS), "runc masks with a writable null and a plain tmpfs"),
     ("mounts /sys/firmware", _TMPFS, "as above"),
 )
 """(what differs, what runc may answer, why); anything else fails the test."""
