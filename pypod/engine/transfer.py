@@ -351,8 +351,12 @@ def _unpack(layer: unpack.Layer, chunks: Iterable[bytes]) -> bytes:
                 layer.write(chunk)
             except PypodError as error:
                 said = layer.abandon()
-                wrong = isinstance(error, IntegrityError)
-                problem = PypodError(said) if said and not wrong else error
+                if isinstance(error, IntegrityError):
+                    problem = error
+                elif said:
+                    problem = PypodError(said)
+                else:
+                    raise  # the disk is full: nothing more is written to it
         if problem is None:
             return layer.close()
     except BaseException:
