@@ -19,24 +19,24 @@ help: ## print this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
 
 demo: ## install what is missing, build, run the embedded image as an ordinary user
-	@tools/apt.sh $(BUILD_PACKAGES) $(RUN_PACKAGES)
+	@libexec/setup/apt.sh $(BUILD_PACKAGES) $(RUN_PACKAGES)
 	@$(MAKE) --no-print-directory helpers
-	@$(PYTHON) tools/install.py $(DEMO)
-	@$(PYTHON) tools/demo.py $(DEMO)/bin/pypod
+	@$(PYTHON) libexec/setup/install.py $(DEMO)
+	@$(PYTHON) libexec/setup/demo.py $(DEMO)/bin/pypod
 
 helpers:
 	@$(MAKE) --no-print-directory -s -C libexec PYTHON=$(PYTHON)
 
 install: helpers ## install below PREFIX (default /usr/local): bin/pypod and lib/pypod
-	$(PYTHON) tools/install.py $(PREFIX)
+	$(PYTHON) libexec/setup/install.py $(PREFIX)
 
 uninstall: ## remove what `make install PREFIX=` put there
-	$(PYTHON) tools/install.py --remove $(PREFIX)
+	$(PYTHON) libexec/setup/install.py --remove $(PREFIX)
 
 test-setup:
-	@tools/apt.sh $(TEST_PACKAGES)
+	@libexec/setup/apt.sh $(TEST_PACKAGES)
 	@mkdir -p $(STATE)
-	@$(PYTHON) tools/install.py --test-venv $(VENV)
+	@$(PYTHON) libexec/setup/install.py --test-venv $(VENV)
 
 test: test-setup ## everything but test-long and test-systemd: check, then three users
 	@$(MAKE) --no-print-directory check
@@ -57,11 +57,11 @@ $(VENV)/pypod-dependencies:
 	@$(MAKE) --no-print-directory test-setup
 
 bench: test-setup ## compare with podman: ratios and the table of stages
-	@tools/apt.sh $(BENCH_PACKAGES)
+	@libexec/setup/apt.sh $(BENCH_PACKAGES)
 	@$(PYTHON) tests/run bench
 
 clean: ## remove what was built; containers, images and installations stay
 	rm -rf build libexec/build pypod/_libexec .mypy_cache .ruff_cache .pytest_cache *.egg-info
-	find pypod tests tools -name __pycache__ -prune -exec rm -rf {} +
+	find pypod tests libexec -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: help demo helpers install uninstall test-setup test test-long test-systemd check bench clean

@@ -19,7 +19,7 @@ import tomllib
 from hashlib import sha256
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parent.parent
+CHECKOUT = Path(__file__).resolve().parents[2]
 PYTHON = "/usr/bin/python3"
 MARK = "pypod-dependencies"
 
@@ -124,7 +124,7 @@ def install(prefix: Path) -> None:
     site = site_packages(venv)
     changed = copy_tree(CHECKOUT / "pypod", site / "pypod")
     copy_pages(prefix)
-    text = (CHECKOUT / "tools" / "launcher.in").read_text()
+    text = (CHECKOUT / "libexec" / "setup" / "launcher.in").read_text()
     for key, value in {
         "@MAJOR@": str(sys.version_info.major),
         "@MINOR@": str(sys.version_info.minor),
