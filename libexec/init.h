@@ -31,7 +31,7 @@ struct init {
 };
 
 /* Reports the failure of the operation at work with errno and a noun, and ends the process. The text
- * is for what the operation's own words do not say. */
+ * is for what the operation's own words do not say; an errno of 0 means that the text says all. */
 void fail(struct init *init, const char *text) __attribute__((noreturn));
 void fail_errno(struct init *init, int err, const char *text) __attribute__((noreturn));
 

@@ -193,6 +193,13 @@ static void give_streams(uid_t uid)
                 continue; /* a pipe of somebody else: it works as it is, by descriptor */
 }
 
+static void __attribute__((noreturn)) fail_ids(struct init *init, const char *unmapped)
+{
+    if (errno == EINVAL)
+        fail_errno(init, 0, unmapped);
+    fail(init, "the ids"); /* EAGAIN: this user has too many processes (setuid(2)) */
+}
+
 /* user UID GID: the permitted capabilities stay until `capabilities` sets them exactly: loading a
  * filter without no_new_privs needs CAP_SYS_ADMIN. */
 void op_user(struct init *init, const struct op *op)
@@ -203,9 +210,9 @@ void op_user(struct init *init, const struct op *op)
     give_streams(uid);
     prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
     if (setresgid(gid, gid, gid) < 0)
-        fail(init, "the group is not mapped into the container");
+        fail_ids(init, "the group is not mapped into the container");
     if (setresuid(uid, uid, uid) < 0)
-        fail(init, "the user is not mapped into the container");
+        fail_ids(init, "the user is not mapped into the container");
     prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
 }
 

@@ -88,7 +88,7 @@ static void look_up_user(struct init *init, const char *name, char **login, uint
     }
     free(all);
     if (!found && !number)
-        fail_errno(init, ENOENT, "no such user in the container's /etc/passwd");
+        fail_errno(init, 0, "no such user in the container's /etc/passwd");
 }
 
 void op_user_name(struct init *init, const struct op *op)
@@ -118,7 +118,7 @@ void op_user_name(struct init *init, const struct op *op)
     }
     free(all);
     if (wanted && !found)
-        fail_errno(init, ENOENT, "no such group in the container's /etc/group");
+        fail_errno(init, 0, "no such group in the container's /etc/group");
 
     /* The same verbs as for numbers, with what was found. */
     char words[GROUPS + 2][12], *argv[GROUPS + 3];

@@ -48,8 +48,11 @@ def explain(record: bytes, plan: Sequence[Op]) -> PypodError:
     if stage == STAGE_EXEC and failed.verb in ("exec", "exec-fd"):
         return _not_run(failed.words[-1 if failed.verb == "exec-fd" else 0], err, reason, code)
     noun = failed.describe()
-    detail = f" ({text})" if text and text not in noun and text not in failed.words else ""
-    message = f"{noun}{detail}: {reason}" if reason else noun + detail
+    said = not text or text in noun or text in failed.words
+    if not reason:
+        message = noun if said else f"{noun}: {text}"  # the text says all
+    else:
+        message = f"{noun}: {reason}" if said else f"{noun} ({text}): {reason}"
     kind_of = {126: CommandNotInvocable, 127: CommandNotFound}.get(code, PypodError)
     return kind_of(message, hint=_hint(stage, failed))
 
@@ -57,9 +60,7 @@ def explain(record: bytes, plan: Sequence[Op]) -> PypodError:
 def _not_run(word: str, err: int, reason: str, code: int) -> PypodError:
     if code == 127:
         where = "" if "/" in word else " in $PATH"
-        return CommandNotFound(
-            f'exec: "{word}": executable file not found{where}: No such file or directory'
-        )
+        return CommandNotFound(f'exec: "{word}": executable file not found{where}: {reason}')
     if err == errno.ENOEXEC:
         return CommandNotInvocable(
             f'exec: "{word}": exec format error',

@@ -75,7 +75,7 @@ def test_a_container_ends_with_its_parent(box: Box) -> None:
     [
         ("nope", CommandNotFound, 127, '"nope": executable file not found in $PATH'),
         ("/nope", CommandNotFound, 127, '"/nope": executable file not found: No such file'),
-        ("/bin/sh/x", CommandNotFound, 127, "No such file"),
+        ("/bin/sh/x", CommandNotFound, 127, "Not a directory"),
         ("/etc", CommandNotInvocable, 126, '"/etc": Permission denied'),
         ("/noexec", CommandNotInvocable, 126, '"/noexec": Permission denied'),
         ("noexec", CommandNotInvocable, 126, '"noexec": Permission denied'),
