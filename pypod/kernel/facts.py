@@ -114,11 +114,27 @@ def _kernel(release: str) -> tuple[int, int]:
 
 
 def _tool(name: str) -> str:
-    """Return a set-uid tool's absolute path: never by PATH, which is the caller's (A72)."""
+    """Return a privileged tool's absolute path: never by PATH, which is the caller's (A72).
+
+    Debian makes newuidmap set-uid, Fedora gives it file capabilities. With neither, or
+    on a nosuid mount, it cannot work and counts as absent.
+    """
     for directory in ("/usr/bin/", "/bin/", "/usr/local/bin/"):
-        if os.access(directory + name, os.X_OK):
-            return directory + name
+        path = directory + name
+        if os.access(path, os.X_OK):
+            return path if _is_privileged(path) else ""
     return ""
+
+
+def _is_privileged(path: str) -> bool:
+    try:
+        if os.statvfs(path).f_flag & os.ST_NOSUID:
+            return False
+        if os.stat(path).st_mode & stat.S_ISUID:
+            return True
+        return bool(os.getxattr(path, "security.capability"))
+    except OSError:
+        return False
 
 
 def _single_reason(
@@ -132,7 +148,10 @@ def _single_reason(
     if no_new_privs:
         return f"no_new_privs is set, so newuidmap cannot work; {consequence}"
     if not tools:
-        return f"newuidmap and newgidmap are not installed (Debian: uidmap); {consequence}"
+        return (
+            "newuidmap and newgidmap are not installed with the rights they need"
+            f" (Debian: uidmap); {consequence}"
+        )
     if not subuids or not subgids:
         missing = "/etc/subuid" if not subuids else "/etc/subgid"
         return (

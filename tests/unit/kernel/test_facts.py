@@ -83,6 +83,16 @@ def test_the_warning_says_what_is_missing_and_the_cure() -> None:
         assert "\n" not in sentence
 
 
+def test_a_tool_without_rights_counts_as_absent(tmp_path: Path) -> None:
+    tool = tmp_path / "newuidmap"
+    tool.write_text("")
+    tool.chmod(0o755)
+    assert not facts._is_privileged(str(tool))
+    assert not facts._is_privileged(str(tmp_path / "none"))
+    assert facts._tool("no-such-tool") == ""
+    assert facts._tool("true") == ""
+
+
 def test_kernel_releases_of_every_distribution_are_read() -> None:
     assert facts._kernel("6.1.0-18-amd64") == (6, 1)
     assert facts._kernel("5.15.153.1-microsoft-standard-WSL2") == (5, 15)
