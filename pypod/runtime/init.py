@@ -46,7 +46,7 @@ def explain(record: bytes, plan: Sequence[Op]) -> PypodError:
         return PypodError(": ".join(part for part in (text, reason) if part), code=code)
     failed = plan[index]
     if stage == STAGE_EXEC and failed.verb in ("exec", "exec-fd"):
-        return _not_run(failed.words[-1 if failed.verb == "exec-fd" else 0], err, reason, code)
+        return _not_run(failed.words[failed.verb == "exec-fd"], err, reason, code)
     noun = failed.describe()
     said = not text or text in noun or text in failed.words
     if not reason:
