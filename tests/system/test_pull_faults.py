@@ -356,6 +356,42 @@ def test_a_full_disk_is_one_line(
     assert store("images", "-q").out == ""
 
 
+def test_pulls_at_the_same_time_fetch_a_blob_once(
+    store: Store, registry: FaultRegistry, image: images.Image, name: str
+) -> None:
+    store("images")
+    running = [store.start("pull", name) for _ in range(4)]
+    for one in running:
+        out, err = one.communicate(timeout=60)
+        assert (one.returncode, out.decode()) == (0, f"{image.id[7:]}\n"), err
+    assert len(registry.paths(image.layers[1])) == 1
+    assert [path for path in store.files() if path.startswith(("tmp/", "images/partial/"))] == []
+
+
+def test_a_layer_that_two_images_share_is_fetched_and_unpacked_once(
+    store: Store, registry: FaultRegistry, image: images.Image, name: str
+) -> None:
+    other = images.make([{"small": b"small\n"}, {"other": b"other"}])
+    assert other.layers[0] == image.layers[0]
+    store("pull", name)
+    store("pull", registry.serve("other", "1", other))
+    assert len(registry.paths(image.layers[0])) == 1
+    store("rmi", name)
+    assert store.blob(image.layers[0]).exists()
+    assert not store.blob(image.layers[1]).exists()
+
+
+@pytest.mark.parametrize("count", [1, 60])
+def test_an_image_may_have_few_layers_or_many(
+    store: Store, registry: FaultRegistry, count: int
+) -> None:
+    layers = [{f"file{number}": str(number).encode()} for number in range(count - 1)]
+    image = images.make([images.busybox_files(), *layers])
+    store("pull", registry.serve("many", "1", image))
+    listed = store("run", "--rm", "--network=none", image.id[7:], "ls", "/").out
+    assert listed.count("file") == count - 1
+
+
 # --- to whom credentials go
 
 
