@@ -157,6 +157,16 @@ def test_another_platform_is_pulled_for_those_who_ask(
     assert store("pull", "-q", "--arch", "s390x", "--os", "linux", name).line == foreign.id[7:]
 
 
+def test_a_variant_is_chosen_and_checked(store: Store, registries: dict[str, Registry]) -> None:
+    image = images.make([{"file": b"x"}], architecture="arm", variant="v7")
+    name = push_index(registries["anonymous"], "variant", (image, "arm"))
+    refused = store("pull", "--arch", "arm", "--variant", "v5", name, check=125)
+    assert "no image for platform linux/arm/v5; there is linux/arm/v7" in refused.err
+    assert store("pull", "-q", "--arch=arm", "--variant=v7", name).line == image.id[7:]
+    wrong = store("pull", "--platform", "linux/arm", "--variant", "v7", name, check=125)
+    assert "--platform option can not be specified with" in wrong.err
+
+
 def auth_file(path: Path, host: str, password: str = PASSWORD) -> str:
     secret = base64.b64encode(f"{USER}:{password}".encode()).decode()
     path.parent.mkdir(parents=True, exist_ok=True)
