@@ -55,6 +55,8 @@ _STEP = 1 << 20
 _LEAVE_SECONDS = 0.7
 """Ctrl-C ends within a second: threads that take longer are left to the end of the process."""
 _JOIN_SECONDS = 3.0
+_SIGNAL_SECONDS = 0.2
+"""Ctrl-C on a terminal also ends our helpers, and their end may be seen before the signal is."""
 
 
 class Options(Value):
@@ -106,7 +108,7 @@ def pull(
     try:
         done.wait()
     except BaseException:
-        job.repository.client.cancel()
+        job.interrupt()
         done.wait(_LEAVE_SECONDS)
         raise
     if errors:
@@ -138,6 +140,12 @@ class _Pull:
         self._fetched: set[str] = set()
         self._spoiled = False
         """The image is wrong or cannot be unpacked: what came of it is of no use."""
+        self._interrupted = threading.Event()
+
+    def interrupt(self) -> None:
+        """Stop, and keep what came so far."""
+        self._interrupted.set()
+        self.repository.client.cancel()
 
     def run(self) -> ImageRecord:
         try:
@@ -235,9 +243,14 @@ class _Pull:
                 self._side_by_side(one, len(image.layers))
                 staging.finish(image, pending)
             except PypodError as error:
-                if not isinstance(error, RegistryError):
+                if self._is_spoiled(error):
                     self._discard()
                 raise
+
+    def _is_spoiled(self, error: BaseException) -> bool:
+        if not self._spoiled and not isinstance(error, RegistryError):
+            self._spoiled = not self._interrupted.wait(_SIGNAL_SECONDS)
+        return self._spoiled
 
     def _side_by_side(self, act: Callable[[int], None], count: int) -> None:
         """Run `act` for each layer, a few at once. The first error stops all and is raised."""
@@ -256,7 +269,7 @@ class _Pull:
                 except BaseException as error:
                     with lock:
                         errors.append(error)
-                    self._spoiled |= not isinstance(error, RegistryError)
+                    self._is_spoiled(error)
                     self.repository.client.cancel()
 
         threads = [threading.Thread(target=work, daemon=True) for _ in range(min(_WORKERS, count))]
@@ -281,12 +294,9 @@ class _Pull:
                 return
             try:
                 yield from self._fetch(writer, blob, unpacking)
-            except RegistryError:
-                if self._spoiled:
+            except BaseException as error:
+                if self._is_spoiled(error):
                     writer.abort()
-                raise
-            except BaseException:
-                writer.abort()
                 raise
             self._fetched.add(blob.digest)
 

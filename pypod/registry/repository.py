@@ -175,7 +175,8 @@ class Repository:
             try:
                 used = self._current()
                 answer = self.client.request(url, headers, authorization=used)
-                if answer.status == 401 and not asked:
+                # Where a redirect led to has no say about our credentials.
+                if answer.status == 401 and self._is_own(answer) and not asked:
                     asked = True
                     with answer:
                         self._renew(used, answer.header("WWW-Authenticate"))
@@ -194,8 +195,11 @@ class Repository:
                 elif answer.status in _RETRY and not last:
                     self.wait(attempt, answer.header("Retry-After"))
                 else:
-                    raise self._refused(answer, noun)
+                    raise self._refused(answer, noun, own=self._is_own(answer))
         raise RegistryError(f"{noun}: too many tries")
+
+    def _is_own(self, answer: Answer) -> bool:
+        return answer.url.startswith(f"{self._base}/")
 
     def wait(self, attempt: int, retry_after: str = "") -> None:
         """Wait before another try, as long as the registry asks for. Raises Cancelled."""
@@ -269,7 +273,7 @@ class Repository:
         noun = f"token of {ascii(realm)[1:-1][:200]}"
         with answer:
             if answer.status != 200:
-                raise self._refused(answer, noun)
+                raise self._refused(answer, noun, own=True)
             document = _json(answer.read(_TOKEN_MOST, noun))
         token = document.get("token") or document.get("access_token")
         if not isinstance(token, str) or not token.isascii() or not token.isprintable():
@@ -280,14 +284,16 @@ class Repository:
         self._expires = time.monotonic() + seconds * 0.9
         self._authorization = f"Bearer {token}"
 
-    def _refused(self, answer: Answer, noun: str) -> RegistryError:
+    def _refused(self, answer: Answer, noun: str, *, own: bool) -> RegistryError:
         status, hint = answer.status, None
         said = ""
         try:
             said = _words(_json(answer.read(_ERROR_MOST, "the error")))
         except RegistryError:
             pass
-        if status == 401:
+        if status in (401, 403) and not own:
+            said = f"HTTP {status} from {urlsplit(answer.url).netloc}, where it redirects to"
+        elif status == 401:
             said = "authentication required"
             if self._credentials is not None:
                 said = "wrong user name or password, or no right to read it"
@@ -295,7 +301,7 @@ class Repository:
         elif status == 403:
             said = said or "access denied"
         elif status == 404:
-            said = said or ("manifest unknown" if "manifest" in noun else "not found")
+            said = said or ("manifest unknown" if noun.startswith("reading") else "not found")
             return NotThere(f"{noun}: {said}")
         else:
             said = f"HTTP {status}" + (f": {said}" if said else "")

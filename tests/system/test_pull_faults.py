@@ -295,6 +295,32 @@ def test_ctrl_c_ends_within_a_second_and_keeps_the_part(
     assert store("images", "-q").out == ""
 
 
+@pytest.mark.parametrize("after", [0.0, 0.05, 0.1])
+def test_ctrl_c_on_a_terminal_keeps_the_part_too(
+    store: Store, registry: FaultRegistry, image: images.Image, name: str, after: float
+) -> None:
+    # The terminal's signal also ends the helper that unpacks, in the middle of a chunk.
+    registry.fault(image.layers[1], faults.slow(4096, 0.001))
+    partial = store.partial(image.layers[1])
+    with store.program.terminal(*store.first, "pull", name) as terminal:
+        assert within(10, lambda: partial.exists() and partial.stat().st_size > 100_000)
+        time.sleep(after)
+        terminal.send(b"\x03")
+        assert terminal.wait() == 130
+        assert "Error" not in terminal.seen.decode()
+    assert partial.stat().st_size > 100_000
+
+
+def test_a_challenge_of_another_host_is_not_answered(
+    store: Store, registry: FaultRegistry, image: images.Image, name: str
+) -> None:
+    with FaultRegistry() as other:
+        other.fault("/v2/", faults.status(401, {"WWW-Authenticate": 'Basic realm="x"'}))
+        registry.fault("/blobs/", faults.redirect(other.url + "{path}"))
+        assert f"HTTP 401 from {other.host}" in refused(store, *CREDS, name)
+        assert authorizations(registry, other) == []
+
+
 def test_ctrl_c_ends_a_pull_that_no_one_answers(
     store: Store, registry: FaultRegistry, name: str
 ) -> None:
