@@ -325,11 +325,12 @@ class _Pull:
                         given = max(given, writer.offset)
                         if fresh:
                             yield fresh
-            except BodyCut:
+            except BodyCut as error:
                 tries = 1 if writer.offset >= best + _STEP else tries + 1
                 best = max(best, writer.offset)
                 if tries > _TRIES:
                     raise
+                self.progress.note(f"{error.message}: going on from byte {writer.offset}")
                 self.repository.wait(tries - 1 or 1)
         writer.commit()
 

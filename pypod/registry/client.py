@@ -20,6 +20,7 @@ from requests.utils import get_environ_proxies
 
 from pypod import __version__
 from pypod.errors import RegistryError
+from pypod.kernel import log
 from pypod.registry.auth import is_inside, is_loopback
 
 TYPE_CHECKING = False
@@ -188,6 +189,11 @@ class Client:
             raise self._unreachable(url, error) from None
         except ValueError:
             raise RegistryError(f"{self.name}: {_shown(url)} is no web address") from None
+        if log.debugging():
+            # Without headers and query: the query of a redirect is often as good as a password.
+            parts = urlsplit(url)
+            place = f"{parts.scheme}://{parts.netloc}{parts.path}"
+            log.debug(f"{method} {_shown(place)}: {response.status_code}")
         answer = Answer(self, response)
         with self._lock:
             self._live.add(answer)
