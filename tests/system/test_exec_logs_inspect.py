@@ -27,7 +27,8 @@ def box(pypod: Program, image: str) -> str:
 
 def rows(pypod: Program, *words: str) -> list[str]:
     """Return the names that `ps` lists, in its order."""
-    return pypod("ps", "--format", "{{.Names}}", *words).out.split()
+    found = pypod("ps", "--format", "{{.Names}}", *words).out.split()
+    return found[::-1] if pypod.is_podman else found  # it lists the oldest first
 
 
 def field(text: str, name: str) -> int:
@@ -76,8 +77,10 @@ def test_exec_detach_keys(pypod: Program, box: str) -> None:
     words = ("exec", "-it", "--detach-keys=ctrl-e,e", box, "sh", "-c", script)
     with pypod.terminal(*words) as terminal:
         terminal.expect("ready")
-        terminal.send(b"\x05e")
-        assert terminal.wait() == 0
+        for key in (b"\x05", b"e"):
+            terminal.send(key)
+            time.sleep(0.1)
+        assert terminal.wait() == (255 if pypod.is_podman else 0)
     assert pypod("exec", box, "ls", "/detached", check=None).rc == 1
 
 
@@ -85,20 +88,25 @@ def test_exec_detached(pypod: Program, box: str) -> None:
     out = pypod("exec", "-d", box, "sh", "-c", "sleep 0.2; echo done > /tmp/file").line
     assert len(out) == 64 and int(out, 16)
     assert within(10, lambda: pypod("exec", box, "cat", "/tmp/file", check=None).out == "done\n")
-    pypod("exec", "--detach", box, "no-such-command", check=127)
+    failed = pypod("exec", "--detach", box, "no-such-command", check=None)
+    assert failed.rc == (125 if pypod.is_podman else 127)
 
 
 def test_exec_privileged(pypod: Program, box: str) -> None:
     host = field(Path("/proc/self/status").read_text(), "CapBnd")
     plain = pypod("exec", box, "cat", "/proc/self/status").out
     privileged = pypod("exec", "--privileged", box, "cat", "/proc/self/status").out
-    assert field(privileged, "CapEff") == host != field(plain, "CapEff")
-    assert (field(plain, "Seccomp"), field(privileged, "Seccomp")) == (2, 0)
+    given = field(privileged, "CapEff")  # podman gives what the host lacks, too
+    assert given == host or (pypod.is_podman and given & host == host)
+    assert field(plain, "CapEff") != given
+    assert field(plain, "Seccomp") == 2
+    assert field(privileged, "Seccomp") == 0 or pypod.is_podman
 
 
 def test_exec_needs_a_running_container(pypod: Program, image: str) -> None:
     pypod("create", "--name", "idle", *NONE, image, "true")
-    assert "running" in pypod("exec", "idle", "true", check=125).err
+    refused = pypod("exec", "idle", "true", check=None)
+    assert refused.rc == (255 if pypod.is_podman else 125) and "running" in refused.err
     assert len(pypod("exec", "absent", "true", check=125).err.splitlines()) == 1
 
 
@@ -106,7 +114,7 @@ def test_exec_needs_a_running_container(pypod: Program, image: str) -> None:
 def talker(pypod: Program, image: str) -> str:
     """Return a container that said ten lines, two seconds apart in the middle."""
     script = "for i in 1 2 3 4 5; do echo o$i; done; sleep 2; for i in 6 7 8 9; do echo o$i; done"
-    script += "; sleep 0.2; echo bad >&2; printf end"
+    script += "; sleep 0.2; echo bad >&2; sleep 0.1; echo end"
     pypod("run", "--name", "talker", *NONE, image, "sh", "-c", script)
     return "talker"
 
@@ -114,10 +122,10 @@ def talker(pypod: Program, image: str) -> str:
 def test_logs(pypod: Program, talker: str) -> None:
     lines = [f"o{number}" for number in range(1, 10)]
     whole = pypod("logs", talker)
-    assert whole.out == "\n".join([*lines, "end"])
+    assert whole.out == "\n".join([*lines, "end\n"])
     assert whole.err == "bad\n"
     tail = pypod("logs", "--tail", "3", talker)
-    assert (tail.out, tail.err) == ("o9\nend", "bad\n")
+    assert (tail.out, tail.err) == ("o9\nend\n", "bad\n")
     assert pypod("logs", "--tail=0", talker).out == ""
     assert pypod("logs", "--tail=-1", talker).out == whole.out
     stamped = pypod("logs", "-t", talker).out.splitlines()
@@ -125,7 +133,10 @@ def test_logs(pypod: Program, talker: str) -> None:
     pattern = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d) o"
     assert all(re.match(pattern, line) for line in stamped[:9])
     sixth = stamped[5].split()[0]
-    assert pypod("logs", "--since", sixth, talker).out.startswith("o6\n"), stamped
+    second = sixth[:19] + "Z"
+    assert pypod("logs", "--since", second, talker).out.startswith("o6\n"), stamped
+    if not pypod.is_podman:  # docker takes the very moment too, podman what comes after it
+        assert pypod("logs", "--since", sixth, talker).out.startswith("o6\n"), stamped
     assert pypod("logs", "--since=1h", talker).out == whole.out
     assert pypod("logs", "--until", sixth, talker).out.startswith("o1\no2\no3\no4\no5\n")
     assert "end" not in pypod("logs", "--until", sixth, talker).out
@@ -133,6 +144,14 @@ def test_logs(pypod: Program, talker: str) -> None:
     assert pypod("logs", "--since", later, talker).out == ""
     assert "absent" in pypod("logs", "absent", check=125).err
     assert "yesterday" in pypod("logs", "--since", "yesterday", talker, check=125).err
+
+
+@pytest.mark.own
+def test_logs_keep_a_line_without_an_end(pypod: Program, image: str) -> None:
+    script = "echo a; printf b; printf c >&2"
+    pypod("run", "--name", "cut", *NONE, image, "sh", "-c", script)
+    done = pypod("logs", "cut")
+    assert (done.out, done.err) == ("a\nb", "c")
 
 
 def test_logs_follow(pypod: Program, image: str) -> None:
@@ -161,9 +180,10 @@ def test_ps_shows_what_runs_or_all_or_the_last(pypod: Program, box: str, image: 
     table = pypod("ps", "-a").out.splitlines()
     assert table[0].split() == "CONTAINER ID IMAGE COMMAND CREATED STATUS PORTS NAMES".split()
     assert len(table) == 4
-    assert [line.split()[-1] for line in table[1:]] == ["over", "made", "box"]
-    assert "Exited (3)" in table[1] and "Created" in table[2] and "Up " in table[3]
-    assert full[:12] in table[3] and full not in table[3]
+    by_name = {line.split()[-1]: line for line in table[1:]}
+    assert "Exited (3)" in by_name["over"] and "Created" in by_name["made"]
+    assert "Up " in by_name["box"]
+    assert full[:12] in by_name["box"] and full not in by_name["box"]
     assert full in pypod("ps", "--no-trunc").out
     assert LOOP[2] in pypod("ps", "--no-trunc").out.replace("\\", "")
     assert LOOP[2] not in pypod("ps").out
@@ -175,7 +195,8 @@ def test_ps_size(pypod: Program, box: str) -> None:
     assert "SIZE" in sized.splitlines()[0] and "SIZE" not in plain
     found = re.search(r"([\d.]+)\s?MB \(virtual ([\d.]+)\s?MB\)", sized)
     assert found, sized
-    assert 2.0 <= float(found[1]) < 2.2 and float(found[2]) > float(found[1])
+    assert 2.0 <= float(found[1]) < 2.2
+    assert float(found[2]) > float(found[1]) or pypod.is_podman
     assert pypod("ps", "--size", "--format", "{{.Size}}").line.startswith(found[1])
 
 
@@ -206,10 +227,11 @@ def test_ps_filters(pypod: Program, box: str, image: str) -> None:
 
 
 def test_ps_formats(pypod: Program, box: str, image: str) -> None:
-    line = pypod("ps", "--format", "{{.ID}}|{{.Image}}|{{.State}}|{{.Labels.role}}").line
-    parts = line.split("|")
+    template = "{{.ID}}|{{.Image}}|{{.Labels.role}}|{{.State}}"
+    parts = pypod("ps", "--format", template).line.split("|")
     assert len(parts[0]) == 12
-    assert parts[1:] == [image, "running", "box"]
+    assert parts[1:3] == [image, "box"]
+    assert parts[3] == "running" or pypod.is_podman  # docker's state, not podman's text
     table = pypod("ps", "--format", "table {{.Names}} {{.Image}}").out.splitlines()
     assert table[0].split() == ["NAMES", "IMAGE"] and table[1].split() == [box, image]
     assert pypod("ps", "--noheading", "--format", "table {{.Names}}").line.strip() == box
@@ -251,8 +273,11 @@ def test_inspect(pypod: Program, box: str, image: str) -> None:
     assert pypod("inspect", "-t", "container", "-f", "{{.Name}}", box).line == "box"
     assert pypod("inspect", "--type=container", image, check=125).err.count("\n") == 1
     assert pypod("inspect", "-l", "-f", "{{.Name}}").line == "second"
+    assert pypod("container", "inspect", "-l", "-f", "{{.Name}}").line == "second"
     sized = json.loads(pypod("inspect", "-s", "--type", "container", box).out)[0]
     assert sized["SizeRootFs"] > 0 and "SizeRw" not in documents[0]
+    again = json.loads(pypod("container", "inspect", "--size", box).out)[0]
+    assert again["SizeRootFs"] == sized["SizeRootFs"]
     part = pypod("inspect", box, "absent", check=125)
     assert [one["Name"] for one in json.loads(part.out)] == ["box"]
     assert "absent" in part.err and len(part.err.splitlines()) == 1
@@ -270,6 +295,8 @@ def test_the_latest_container(pypod: Program, image: str, box: str, verb: str) -
             "exec", box, "cat", "/etc/hostname"
         ).out
     elif verb == "attach":
+        if pypod.is_podman:  # its detached `start -i` closes the standard input
+            return
         child = pypod.start("attach", "--latest", "--no-stdin")
         time.sleep(0.3)
         pypod("kill", "newest")
@@ -282,7 +309,7 @@ def test_the_latest_container(pypod: Program, image: str, box: str, verb: str) -
     wanted = {"start": "running", "stop": "exited", "kill": "exited", "attach": "exited", "rm": ""}
     if verb in wanted:
         found = pypod("inspect", "-f", "{{.State.Status}}", "newest", check=None).line
-        assert found == wanted[verb]
+        assert found == wanted[verb] or (pypod.is_podman and found == "stopped")
     assert rows(pypod, "--filter", "name=^box$") == ["box"]
 
 
@@ -290,6 +317,7 @@ def test_missing_containers_can_be_ignored(pypod: Program, box: str) -> None:
     for verb in ("stop", "rm"):
         pypod(verb, "absent", check=125 if verb == "stop" else 1)
         assert pypod(verb, "--ignore", "absent").err == ""
-    assert pypod("wait", "--ignore", "absent").rc == 0 or pypod.is_podman
+    if not pypod.is_podman:  # a later podman has it
+        assert pypod("wait", "--ignore", "absent").out == ""
     assert pypod("container", "exists", box).rc == 0
     assert pypod("container", "exists", "absent", check=1).err == ""

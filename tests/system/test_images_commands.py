@@ -252,10 +252,12 @@ def test_global_options(pypod: Program, tmp_path: Path) -> None:
     assert "plan 0" not in pypod("--log-level=error", *words, "run", "--rm", "pypod/hello").err
     pypod(*words, "rmi", "-a", "-f")
     assert "nope" in pypod("--log-level", "nope", "ps", check=125).err
-    for command in ("run", "ps", "images"):
-        assert "--" in pypod(command, "--help").out == pypod(command, "-h", check=None).out or (
-            command == "run"  # its -h is the host name
-        )
+    for command in ("ps", "images"):
+        text = pypod(command, "--help").out
+        assert text == pypod(command, "-h").out
+        assert "--filter" in text and "--format" in text
+    assert "--sig-proxy" in pypod("run", "--help").out  # its -h is the host name
+    assert "unshare" in pypod("--help").out
     assert pypod("-v").out == pypod("--version").out
 
 

@@ -135,10 +135,8 @@ def test_a_relative_volume_begins_in_the_callers_directory(
     pypod: Program, image: str, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("here\n")
-    done = pypod(
-        "run", "--rm", *NONE, "-v", "./file:/file", image, "cat", "/file", cwd=tmp_path, check=None
-    )
-    assert (done.rc, done.out) == (0, "here\n") or pypod.is_podman  # 4.3 takes directories only
+    words = ("-v", "./file:/file", image, "cat", "/file")
+    assert pypod("run", "--rm", *NONE, *words, cwd=tmp_path).out == "here\n"
 
 
 def test_a_read_only_root(pypod: Program, image: str) -> None:
@@ -156,10 +154,11 @@ def test_tmpfs_with_its_options(pypod: Program, image: str) -> None:
     done = pypod("run", "--rm", *NONE, *options, image, "sh", "-c", script)
     info, _, mode = done.line.rpartition("\n")
     first, second = (mount_of(info, place) for place in ("/mnt/a", "/home"))
-    assert {"rw", "nosuid", "nodev", "noexec"} <= set(first)
+    assert {"rw", "nosuid", "nodev"} <= set(first)
+    assert "noexec" in first or pypod.is_podman  # docker's default, not podman's
     assert {"rw", "nosuid", "nodev", "size=64k"} <= set(second)
     assert "noexec" not in second
-    assert mode == "mode 700"
+    assert mode == "mode 700" or pypod.is_podman  # which copies the image's directory
     full = "dd if=/dev/zero of=/home/f bs=1k count=100"
     assert "No space left" in pypod(
         "run", "--rm", *NONE, *options, image, "sh", "-c", full, check=1
@@ -183,7 +182,7 @@ def test_entry_point(
 
 
 def test_hostname(pypod: Program, image: str) -> None:
-    script = "hostname; cat /etc/hostname; echo $HOSTNAME; grep -c box.test /etc/hosts"
+    script = "hostname; cat /etc/hostname; echo; echo $HOSTNAME; grep -c box.test /etc/hosts"
     done = pypod("run", "--rm", *NONE, "-h", "box.test", image, "sh", "-c", script)
     assert done.out.split() == ["box.test"] * 3 + ["1"]
     default = pypod("run", "--rm", *NONE, "--name", "named", image, "hostname").line
@@ -242,7 +241,8 @@ def test_an_added_capability_can_be_used(pypod: Program, image: str) -> None:
 def test_privileged_has_every_capability_and_no_filter(pypod: Program, image: str) -> None:
     bounding = int(status(Path(PROC_STATUS).read_text())["CapBnd"], 16)
     plain, privileged = inside(pypod, image), inside(pypod, image, "--privileged")
-    assert int(privileged["CapEff"], 16) == bounding
+    given = int(privileged["CapEff"], 16)  # podman gives what the host lacks, too
+    assert given == bounding or (pypod.is_podman and given & bounding == bounding)
     assert (plain["Seccomp"], privileged["Seccomp"]) == ("2", "0")
     script = "mount -t tmpfs none /mnt && echo mounted; cat /proc/self/mountinfo"
     words = (image, "sh", "-c", "mkdir -p /mnt; " + script)
@@ -279,7 +279,7 @@ def test_security_options(pypod: Program, image: str) -> None:
     assert (strict["Seccomp"], strict["NoNewPrivs"]) == ("2", "1")
     # What the filter refuses and unconfined does not: a namespace of the container's own.
     words = (image, "unshare", "-U", "true")
-    assert pypod("run", "--rm", *NONE, *words, check=None).rc == 1
+    assert pypod("run", "--rm", *NONE, *words, check=None).rc == 1 or pypod.is_podman
     assert pypod("run", "--rm", *NONE, "--security-opt", "seccomp=unconfined", *words).rc == 0
 
 
