@@ -30,7 +30,7 @@ void die_errno(const char *path)
 
 int open_below(int root, const char *path, uint64_t flags)
 {
-    struct open_how how = {.flags = flags | O_CLOEXEC,
+    struct open_request how = {.flags = flags | O_CLOEXEC,
                            .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
 
     return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
@@ -38,7 +38,7 @@ int open_below(int root, const char *path, uint64_t flags)
 
 int open_exact(int root, const char *path, uint64_t flags)
 {
-    struct open_how how = {.flags = flags | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS};
+    struct open_request how = {.flags = flags | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS};
 
     return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
 }

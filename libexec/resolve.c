@@ -20,7 +20,7 @@ static int make_directories(struct init *init, const char *path, mode_t mode, in
 
 int open_in_root(struct init *init, const char *path, uint64_t flags, uint64_t resolve)
 {
-    struct open_how how = {.flags = flags | O_CLOEXEC,
+    struct open_request how = {.flags = flags | O_CLOEXEC,
                            .mode = flags & O_CREAT ? 0644 : 0,
                            .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve};
 

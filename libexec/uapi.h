@@ -5,9 +5,11 @@
 #define PYPOD_UAPI_H
 
 #include <stdint.h>
+#include <sys/mount.h>
 #include <sys/syscall.h>
 
-/* linux/mount.h */
+/* linux/mount.h; glibc has all of it since 2.36 */
+#ifndef OPEN_TREE_CLONE
 #define OPEN_TREE_CLONE 1
 #define OPEN_TREE_CLOEXEC 02000000
 #define MOVE_MOUNT_F_EMPTY_PATH 0x04
@@ -25,7 +27,9 @@
 #define MOUNT_ATTR_NOATIME 0x10
 #define MOUNT_ATTR_STRICTATIME 0x20
 #define MOUNT_ATTR_NODIRATIME 0x80
+#endif
 
+/* struct mount_attr of linux/mount.h */
 struct mount_attributes {
     uint64_t attr_set, attr_clr, propagation, userns_fd;
 };
@@ -34,8 +38,8 @@ struct mount_attributes {
 #define AT_RECURSIVE 0x8000
 #endif
 
-/* linux/openat2.h */
-struct open_how {
+/* linux/openat2.h: struct open_how */
+struct open_request {
     uint64_t flags, mode, resolve;
 };
 #define RESOLVE_NO_MAGICLINKS 0x02
