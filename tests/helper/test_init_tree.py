@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import subprocess
@@ -259,3 +260,39 @@ def test_a_container_can_be_removed_by_its_user_afterwards(mapped: Box) -> None:
     mapped.sh("mkdir -p /a/b; echo x > /a/b/c")
     shutil.rmtree(mapped.directory / "upper")
     assert Path(BUSYBOX).exists()
+
+
+def swap_for_ever(first: Path, second: Path) -> None:
+    """Exchange two names until killed: what a container that shares the directory may do."""
+    renameat2 = ctypes.CDLL(None).renameat2
+    words = (-100, bytes(first), -100, bytes(second), 2)  # AT_FDCWD twice, RENAME_EXCHANGE
+    while True:
+        renameat2(*words)
+
+
+def test_a_mount_point_that_is_swapped_for_a_link_meanwhile(
+    mapped: Box, sentinel: Path, tmp_path: Path
+) -> None:
+    before, mounts = looks(sentinel), Path("/proc/self/mountinfo").read_text()
+    shared, other = tmp_path / "shared", tmp_path / "other"
+    (shared / "a").mkdir(parents=True)
+    (shared / "link").symlink_to("../" * 30 + str(sentinel))
+    other.mkdir()
+    config = mapped.config("sh", "-c", "echo written > /v/a/b/here")
+    config["mounts"] += [bind(shared, "/v"), bind(other, "/v/a/b")]
+    attacker = os.fork()
+    if attacker == 0:
+        try:
+            swap_for_ever(shared / "a", shared / "link")
+        finally:
+            os._exit(1)
+    try:
+        for _ in range(150):
+            mapped.run(config)
+    finally:
+        os.kill(attacker, 9)
+        os.waitpid(attacker, 0)
+    assert looks(sentinel) == before
+    assert Path("/proc/self/mountinfo").read_text() == mounts
+    # The container's own tree is the furthest that any of it got.
+    assert {path.name for path in other.iterdir()} <= {"here"}
