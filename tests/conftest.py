@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,24 @@ from tests.fixtures.program import Program
 from tests.fixtures.registry import Registry
 
 PASS = os.environ.get("PYPOD_TEST_PASS", "")
+PATIENCE = 240
+"""Seconds after which a test counts as hung: one that waits for ever would stop the whole pass."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """End a test that hangs with a failure."""
+
+    def give_up(_number: int, _frame: object) -> None:
+        pytest.fail(f"not done after {PATIENCE} seconds")
+
+    signal.signal(signal.SIGALRM, give_up)
+    if item.get_closest_marker("long") is None:
+        signal.alarm(PATIENCE)
+    try:
+        return (yield)
+    finally:
+        signal.alarm(0)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -134,7 +134,8 @@ def test_a_stale_boot_id_means_exited(pypod: Program, image: str) -> None:
 def test_a_strangers_process_is_never_signalled(pypod: Program, image: str) -> None:
     import subprocess
 
-    with subprocess.Popen(["/usr/bin/sleep", "1000"]) as stranger:
+    stranger = subprocess.Popen(["/usr/bin/sleep", "1000"])
+    try:
         pypod("run", "-d", "--name", "reused", image, "sleep", "1000")
         payload = processes(pypod, "reused")[0]
         directory = Path(pypod("inspect", "-f", "{{.StaticDir}}", "reused").line)
@@ -148,4 +149,6 @@ def test_a_strangers_process_is_never_signalled(pypod: Program, image: str) -> N
         (directory / "pids").write_text(line)
         pypod("rm", "-f", "-t", "0", "reused")
         assert stranger.poll() is None
+    finally:
         stranger.kill()
+        stranger.wait()
