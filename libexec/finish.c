@@ -7,6 +7,7 @@
  *   layer PATH OUT      a new layer; OUT.passwd and OUT.group are written
  *   implied NAME ""     its directory without an entry: owner, mode and attributes come from below
  *   link NAME TARGET    its hard link to a file that it lacks
+ *   whiteout NAME ""    its whiteout, which goes when there is nothing to hide
  *   opaque "" ""        its root directory shows nothing of the layers below
  *   sync PATH ""        one syncfs(2) for all, instead of an fsync for each of 10,000 files */
 #define _GNU_SOURCE
@@ -225,6 +226,26 @@ static void hide_all_below(void)
     restore_time(layer(), &before);
 }
 
+/* In a directory that only one layer has, overlayfs lists whiteouts as names that do not exist: those
+ * that hide nothing are taken away. */
+static void check_whiteout(const char *path)
+{
+    struct stat before, found;
+    const char *slash = strrchr(path, '/');
+    char above[TAR_NAME_MAX + 1];
+
+    snprintf(above, sizeof above, "%.*s", slash ? (int)(slash - path) : 0, path);
+    cleanup_fd int parent = open_exact(layer(), *above ? above : ".", O_RDONLY | O_DIRECTORY);
+    const char *name = slash ? slash + 1 : path;
+    if (parent < 0 || fstat(parent, &before) < 0 ||
+        fstatat(parent, name, &found, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISCHR(found.st_mode))
+        return; /* it was reached through a link, or a later entry took its place */
+    if (!view_is_opaque(layer(), above) && view_find(&view, view.count - 1, path, &found) >= 0)
+        return;
+    unlinkat(parent, name, 0);
+    restore_time(parent, &before);
+}
+
 /* Saves /etc/passwd or /etc/group where the user, who may not read the layer's own, can. */
 static void save_etc(const char *path, const char *out, const char *suffix)
 {
@@ -273,7 +294,7 @@ static bool next(char **word, char *end, struct triple *triple)
     return true;
 }
 
-/* The work of one layer, twice over: links need the directories. Returns where the next begins. */
+/* The work of one layer, twice over: links need the directories, and see the whiteouts. Returns where the next begins. */
 static char *finish_layer(char *start, char *end, const char *out)
 {
     struct triple triple;
@@ -286,6 +307,8 @@ static char *finish_layer(char *start, char *end, const char *out)
                 break;
             if (!links && strcmp(triple.what, "implied") == 0)
                 implied(triple.path);
+            else if (links && strcmp(triple.what, "whiteout") == 0)
+                check_whiteout(triple.path);
             else if (!links && strcmp(triple.what, "opaque") == 0)
                 hide_all_below();
             else if (links && strcmp(triple.what, "link") == 0)

@@ -265,8 +265,12 @@ static void put_whiteout(struct unpack *u, int parent, const char *name, const c
     }
     if (!*hidden || strcmp(hidden, ".") == 0 || strcmp(hidden, "..") == 0)
         die(path, "a whiteout of nothing");
-    if (mknodat(parent, hidden, S_IFCHR, makedev(0, 0)) == 0)
+    if (mknodat(parent, hidden, S_IFCHR, makedev(0, 0)) == 0) {
+        char shown[TAR_NAME_MAX + 1];
+        snprintf(shown, sizeof shown, "%.*s%s", (int)(name - path), path, hidden);
+        tell(u, "whiteout", shown, "");
         return;
+    }
     if (errno != EEXIST)
         die_errno(path);
     /* What this very layer has under the name stays: a whiteout is about the layers below. */
