@@ -45,15 +45,14 @@ def test_start_attached_and_wait(
 ) -> None:
     init = ["--init"] if code == 137 else []
     name = pypod("create", *init, *NONE, image, *command).line
+    if pypod.is_podman and code in (126, 127):
+        # A listed row: podman's start -a ends 125 there, and its `wait` prints 0.
+        pypod("start", "-a", name, check=125)
+        return
     pypod("start", "-a", name, check=code)
-    waited = pypod("wait", name)
-    # podman forgets the code of a command that could not start: its `wait` prints 0.
-    if not (pypod.is_podman and code in (126, 127)):
-        assert waited.line == str(code)
+    assert pypod("wait", name).line == str(code)
     if code in (126, 127):
-        assert (
-            pypod("inspect", "-f", "{{.State.Status}}", name).line == "created" or pypod.is_podman
-        )
+        assert pypod("inspect", "-f", "{{.State.Status}}", name).line == "created"
         assert pypod("inspect", "-f", "{{.State.ExitCode}}", name).line == str(code)
 
 
