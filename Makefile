@@ -39,8 +39,8 @@ test-setup:
 	@$(PYTHON) libexec/setup/install.py --test-venv $(VENV)
 
 test: test-setup ## everything but test-long and test-systemd: check, then three users
-	@$(MAKE) --no-print-directory check
-	@FUZZ_SECONDS=60 $(PYTHON) tests/run all
+	@FUZZ_SECONDS=60 $(MAKE) --no-print-directory check
+	@$(PYTHON) tests/run all
 
 test-long: test-setup ## tests that take many minutes
 	@$(PYTHON) tests/run all --long
