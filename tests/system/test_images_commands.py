@@ -7,6 +7,7 @@ import json
 import os
 import re
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -307,6 +308,21 @@ def test_bad_input_leaves_nothing(store: Store, image: str, two: tuple[str, str]
             assert store("ps", "-aq", "--no-trunc").out == containers, words
     assert sorted(str(path) for path in (store.root / "containers").iterdir()) == tree
     assert sorted(os.listdir(store.root / "names")) == ["taken"]
+    assert not os.listdir(store.root / "tmp")
+
+
+@pytest.mark.own
+def test_a_full_disk_leaves_no_container(store: Store, two: tuple[str, str]) -> None:
+    before = store.root.joinpath("names")
+    store("create", "--name", "kept", *NONE, two[1])
+    # RLIMIT_FSIZE fails a write as a full disk does, for this user and this command only.
+    words = store.program.argv(*store.first, "create", "--name", "full", *NONE, two[1])
+    limited = ["/bin/bash", "-c", 'ulimit -f 0; exec "$@" 2>&1 | cat', "-", *words]
+    done = subprocess.run(limited, capture_output=True, text=True, timeout=60, check=False)
+    errors = [line for line in done.stdout.splitlines() if not line.startswith("WARN")]
+    assert len(errors) == 1 and errors[0].startswith("Error: ") and "full" in errors[0], errors
+    assert os.listdir(before) == ["kept"]
+    assert len(store("ps", "-aq").out.split()) == 1
     assert not os.listdir(store.root / "tmp")
 
 
