@@ -51,7 +51,8 @@ test-systemd: ## tests on a machine with systemd (none yet)
 check: $(VENV)/pypod-dependencies helpers ## lint, types, unit tests, layers, start-up, helpers, short fuzz
 	@$(VENV)/bin/ruff check --quiet .
 	@$(VENV)/bin/mypy --cache-dir=build/mypy
-	@PYTHONDONTWRITEBYTECODE=1 $(VENV)/bin/python -m pytest -q tests/unit
+	@listed=$$($(PYTHON) -B -m tests.options) || { echo "$$listed"; exit 1; }
+	@$(VENV)/bin/python -B -m pytest -q tests/unit
 
 $(VENV)/pypod-dependencies:
 	@$(MAKE) --no-print-directory test-setup
