@@ -11,8 +11,11 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from pypod.engine import unpack
 from pypod.engine.remove_tree import remove_tree
+from pypod.errors import PypodError
 from pypod.kernel import paths
 from pypod.kernel.facts import facts as host_facts
 from pypod.oci.image import chain_ids
@@ -21,6 +24,7 @@ from pypod.runtime.init import run_tool
 from pypod.spec.facts import HostFacts
 
 MTIME = 1_600_000_000
+PASSWD = b"root:x:0:0:root:/root:/bin/sh\n"
 Entry = tarfile.TarInfo | tuple[tarfile.TarInfo, bytes]
 
 
@@ -145,3 +149,25 @@ class Store:
     def remove(self) -> None:
         """Delete the store."""
         remove_tree(self.places, self.places.graph, self.facts)
+
+
+def refused(store: Store, *tars: bytes) -> str:
+    """Unpack layers that are no good; return the error's line, and see that nothing stays."""
+    with pytest.raises(PypodError) as caught:
+        store.unpack(*tars)
+    assert store.leftovers == ["full"] or store.leftovers == []
+    assert "\n" not in caught.value.message
+    return caught.value.message
+
+
+def host_id(store: Store, inside: int) -> int:
+    """Return what an id of the container is outside of it."""
+    for start, outside, count in store.facts.uid_map:
+        if start <= inside < start + count:
+            return outside + inside - start
+    raise AssertionError(inside)
+
+
+def xattrs(path: Path) -> dict[str, bytes]:
+    """Return a file's attributes that its owner sees."""
+    return {name: os.getxattr(path, name) for name in os.listxattr(path)}
