@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import _signal
 import os
 import sys
 
@@ -16,6 +17,8 @@ def main(argv: list[str] | None = None) -> None:
     """
     if sys.stdin is None or sys.stdout is None or sys.stderr is None:
         _fill_standard_streams()
+    # A caller may ignore it (`trap '' CHLD`), and the kernel then forgets how our children ended.
+    _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
     # Names and paths are bytes: what came in by argv must be able to go out.
     sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
     code = run(sys.argv[1:] if argv is None else argv)

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.fixtures.program import Program
+from tests.fixtures.program import Program, environment
 
 pytestmark = pytest.mark.own
 
@@ -32,6 +33,22 @@ def test_hello_says_when_there_is_one_id_only(pypod: Program) -> None:
     assert done.warnings.count("\n") == 1
     assert "usermod --add-subuids" in done.warnings
     assert done.err == ""
+
+
+def test_a_caller_that_ignores_its_children(pypod: Program, tmp_path: Path) -> None:
+    script = "trap '' CHLD; \"$@\""
+    root = ["--root", str(tmp_path / "fresh"), "run", "--rm", "pypod/hello"]  # unpacks, too
+    done = subprocess.run(
+        ["bash", "-c", script, "bash", *pypod.argv(*root)],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env=environment(None),
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "nobody had to be root for" in done.stdout
 
 
 def test_the_login_uid_of_this_session_is_set() -> None:
