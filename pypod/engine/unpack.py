@@ -168,6 +168,8 @@ class Staging:
 
         Raises PypodError.
         """
+        if not staged:
+            return
         os.makedirs(self.layers.directory, mode=0o700, exist_ok=True)
         words: list[str | bytes] = []
         for chain in image.chain_ids:
