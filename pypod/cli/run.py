@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import sys
 
+from pypod.cli import attached
 from pypod.engine import attach, create, images, remove, start
 from pypod.errors import LostMonitor, PypodError, UsageError
 from pypod.kernel import fastjson, log, paths
@@ -33,7 +34,7 @@ def run(args: Args) -> int:
     held = None
     if made.create["auto_remove"] and not args.detach:
         held = start.claim(container)
-    if args.tty and not args.detach and not os.isatty(0):
+    if args.tty and args.interactive and not args.detach and not os.isatty(0):
         log.warn(
             "The input device is not a TTY."
             " The --tty and --interactive flags might not work properly"
@@ -52,19 +53,27 @@ def run(args: Args) -> int:
         channel.close()
         print(container.id)
         return 0
-    outcome = attach.pump(
+
+    def give_up() -> None:
+        if made.create["auto_remove"]:
+            remove.remove(container, facts, force=True)
+        else:
+            log.warn(f"nobody reads the output of {made.create['name']}; it goes on")
+
+    outcome = attached.carry(
         channel,
-        stdin_fd=0 if _wants(args, "stdin") else None,
-        stdout_fd=1 if _wants(args, "stdout") else None,
-        stderr_fd=2 if _wants(args, "stderr") else None,
+        stdin=_wants(args, "stdin"),
+        stdout=_wants(args, "stdout"),
+        stderr=_wants(args, "stderr"),
         tty=args.tty,
         detach_keys=args.detach_keys,
-        sig_proxy=args.sig_proxy and not args.tty,
+        sig_proxy=args.sig_proxy,
+        give_up=give_up,
     )
     if outcome.detached:
         return 0
     if held is not None:
-        remove.remove(container, facts, force=True)
+        remove.discard_ended(container, facts)
         held.close()
         _drop_cidfile(args)
     if outcome.code is None:

@@ -87,7 +87,7 @@ def test_tty_is_a_terminal_of_the_callers_size(pypod: Program, image: str) -> No
         assert "/dev/pts/0" in text and "33 99" in text and "xterm" in text
         assert terminal.wait() == 0
     assert "not a tty" in pypod("run", "--rm", *NONE, image, "tty", check=1).out
-    warned = pypod("run", "--rm", "-t", *NONE, image, "tty")  # no terminal on our side
+    warned = pypod("run", "--rm", "-it", *NONE, image, "tty")  # no terminal on our side
     assert warned.line.strip() == "/dev/pts/0"
     assert "The input device is not a TTY" in warned.err + warned.warnings
 
