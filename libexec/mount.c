@@ -86,6 +86,16 @@ static void attach(struct init *init, int mount, int place)
         fail(init, "attaching the mount");
 }
 
+/* Whether an image's link leads to a place that protects or serves the container. */
+static bool is_at(struct init *init, const char *path, const struct stat *found)
+{
+    struct stat there;
+    cleanup_fd int fd = open_in_root(init, path, O_PATH | O_NOFOLLOW, RESOLVE_NO_SYMLINKS);
+
+    return fd >= 0 && fstat(fd, &there) == 0 && there.st_dev == found->st_dev &&
+           there.st_ino == found->st_ino;
+}
+
 static int place_for(struct init *init, const char *path, bool directory, bool real)
 {
     int place = make_target(init, path, directory);
@@ -100,6 +110,8 @@ static int place_for(struct init *init, const char *path, bool directory, bool r
         fail_errno(init, EPERM, "the destination leads into /proc");
     if (found.st_dev == root.st_dev && found.st_ino == root.st_ino)
         fail_errno(init, EPERM, "the destination leads to the root of the container");
+    if (!real && (is_at(init, "/dev", &found) || is_at(init, "/sys", &found)))
+        fail_errno(init, EPERM, "the destination leads to /dev or /sys by a link");
     if (real) {
         /* /proc, /sys and /dev of an image may be links to anywhere (CVE-2019-16884 and after). */
         cleanup_fd int again = open_in_root(init, path, O_PATH | O_DIRECTORY | O_NOFOLLOW,

@@ -360,8 +360,12 @@ int main(void) {
                         add_always(&profile, context, argc, argv);
                 else if (!strcmp(verb, "match"))
                         add_match(&profile, argc, argv);
-                else if (!strcmp(verb, "otherwise") && argc == 2)
-                        special(&profile, argv[0])->otherwise = verdict(argv[1]);
+                else if (!strcmp(verb, "otherwise") && argc == 2) {
+                        struct special *call = special(&profile, argv[0]);
+                        if (!call->matches) /* it would replace what `always` says of the call */
+                                die("otherwise: %.40s has no match before it", argv[0]);
+                        call->otherwise = verdict(argv[1]);
+                }
                 else
                         die("%.40s: not a verb of a profile", verb);
         }

@@ -36,6 +36,7 @@ def run(argv: list[str]) -> int:
     """Run a command line; return its exit code. Errors are one line on stderr."""
     from pypod.cli import parse
     from pypod.kernel import log
+    from pypod.output.columns import harmless
 
     try:
         args = parse.parse(argv)
@@ -59,7 +60,7 @@ def run(argv: list[str]) -> int:
         _report(f"Error: {wanted.missing}\n")
         return EXIT_ENGINE
     except PypodError as error:
-        _report(f"Error: {error.message}\n")
+        _report(f"Error: {harmless(error.message)}\n")
         if error.hint:
             _report(f"Hint: {error.hint}\n")
         return error.code

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 
+from pypod.cli import attached
 from pypod.cli.lifecycle import latest
 from pypod.cli.run import _read_file
 from pypod.engine import attach
@@ -48,14 +49,13 @@ def exec_(args: Args) -> int:
         channel.close()
         print(os.urandom(32).hex())
         return 0
-    outcome = attach.pump(
+    outcome = attached.carry(
         channel,
-        stdin_fd=0 if args.interactive else None,
-        stdout_fd=1,
-        stderr_fd=2,
+        stdin=args.interactive,
         tty=args.tty,
         detach_keys=args.detach_keys,
-        sig_proxy=not args.tty,
+        sig_proxy=True,
+        give_up=lambda: attached.end_session(channel),
     )
     if outcome.detached:
         return 0

@@ -74,7 +74,7 @@ def rmi(args: Args) -> int:
         raise UsageError("image name or ID must be specified")
 
     def remove_container(id: str) -> None:
-        remove.remove(objects.Container(places, id), facts, force=True)
+        remove.discard_ended(objects.Container(places, id), facts)
 
     codes = []
     for name in names:

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import os
 
+from pypod.cli import attached
 from pypod.engine import attach as engine_attach
 from pypod.engine import remove, start, stop, watch
 from pypod.errors import LostMonitor, NoSuchContainer, PypodError, UsageError
 from pypod.kernel import log
 from pypod.kernel.facts import facts as host_facts
+from pypod.output.columns import harmless
 from pypod.spec.process import signal_number
 from pypod.store import objects
 
@@ -87,7 +89,7 @@ def for_each(
 
 def report(error: PypodError) -> None:
     """Write an error that does not end the command."""
-    text = f"Error: {error.message}\n" + (f"Hint: {error.hint}\n" if error.hint else "")
+    text = f"Error: {harmless(error.message)}\n" + (f"Hint: {error.hint}\n" if error.hint else "")
     os.write(2, text.encode("utf-8", "surrogateescape"))
 
 
@@ -120,11 +122,9 @@ def start_(args: Args) -> int:
         raise
     if channel is None:
         return _attach(args, container, no_stdin=not args.interactive)
-    code = _pump(
-        args, channel, create, no_stdin=not args.interactive, proxy=args.sig_proxy is not False
-    )
+    code = _pump(args, channel, create, container, no_stdin=not args.interactive)
     if held is not None and code is not None:
-        remove.remove(container, facts, force=True)
+        remove.discard_ended(container, facts)
     return code or 0
 
 
@@ -132,20 +132,18 @@ def _pump(
     args: Args,
     channel: Channel,
     create: dict[str, object],
+    container: Container,
     *,
     no_stdin: bool,
-    proxy: bool,
 ) -> int | None:
     """Pass streams until the container ends or the user detaches; None means detached."""
-    tty = bool(create["tty"])
-    outcome = engine_attach.pump(
+    outcome = attached.carry(
         channel,
-        stdin_fd=None if no_stdin or not create["interactive"] else 0,
-        stdout_fd=1,
-        stderr_fd=2,
-        tty=tty,
+        stdin=bool(create["interactive"]) and not no_stdin,
+        tty=bool(create["tty"]),
         detach_keys=args.detach_keys,
-        sig_proxy=proxy and not tty,
+        sig_proxy=args.sig_proxy,
+        give_up=lambda: log.warn(f"nobody reads the output of {container.name}; it goes on"),
     )
     if outcome.detached:
         return None
@@ -173,7 +171,7 @@ def _attach(args: Args, container: Container, *, no_stdin: bool) -> int:
     create = container.create
     stdin = bool(create["interactive"]) and not no_stdin
     channel = watch.connect(args.places, container, stdin=stdin)
-    code = _pump(args, channel, create, no_stdin=no_stdin, proxy=args.sig_proxy)
+    code = _pump(args, channel, create, container, no_stdin=no_stdin)
     return code or 0
 
 

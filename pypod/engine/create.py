@@ -91,7 +91,7 @@ def _create(
                 group=group,
                 image_name=image_name,
                 environment=dict(os.environ),
-                cwd=os.getcwd(),
+                cwd=_cwd(),
                 devices=host_devices() if options.privileged else (),
             )
             config = build.container_config(options, image, facts, ids)
@@ -162,6 +162,13 @@ def _summary(document: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]
         "network": document["network"],
         "rm": document["auto_remove"],
     }
+
+
+def _cwd() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return "/nowhere"  # removed under us: only -v ./x needs it, and says so
 
 
 def _check_sources(config: dict[str, Any]) -> None:

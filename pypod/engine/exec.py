@@ -44,9 +44,11 @@ def start(container: Container, facts: HostFacts, options: ExecOptions) -> Chann
             hint=f"pypod start {container.name}",
         )
     try:
-        config = container.config
+        config, create = container.config, container.create
+        # The map is the container's: joining it needs no newuidmap, whatever the caller lacks now.
+        facts = facts.replace(map=create["map"])
         process = spec_process.exec_process(config, options, facts.cap_bounding)
-        process = with_host_environment({"process": process}, container.create)["process"]
+        process = with_host_environment({"process": process}, create)["process"]
         ops = compile_exec(config, process, facts)
         if log.debugging():
             for number, op in enumerate(ops):

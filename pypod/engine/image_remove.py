@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 
 from pypod.engine import images
-from pypod.errors import ObjectInUse, PypodError
+from pypod.errors import NoSuchContainer, ObjectInUse, PypodError
 from pypod.kernel import fastjson
 from pypod.oci import manifest as oci_manifest
 from pypod.store import blobs, layout, objects, summary
@@ -27,8 +27,14 @@ def users(places: Places) -> dict[str, list[str]]:
     for container in objects.every(places):
         try:
             found.setdefault(container.summary["image_id"], []).append(container.id)
-        except (PypodError, KeyError):
+        except NoSuchContainer:
             continue
+        except (PypodError, KeyError):
+            raise ObjectInUse(
+                f"container {container.id[:12]} may need the image: its record cannot be read",
+                hint=f"pypod rm -f {container.id[:12]} removes it",
+                code=2,
+            ) from None
     return found
 
 

@@ -58,6 +58,14 @@ def _stop_signal(container: Container) -> int:
         return SIGTERM
 
 
+def discard_ended(container: Container, facts: HostFacts) -> None:
+    """Remove a `--rm` container that has ended; somebody's `rm -f` may have been faster."""
+    try:
+        remove(container, facts, force=True)
+    except NoSuchContainer:
+        pass
+
+
 def forget_socket(places: Places, id: str) -> None:
     """Remove the attach socket of a container whose monitor could not."""
     try:

@@ -73,6 +73,7 @@ def start(
 def _spawn(
     container: Container, facts: HostFacts, config: dict[str, Any], create: dict[str, Any], run: int
 ) -> Channel:
+    facts = as_created(facts, create)
     config = with_host_environment(config, create)
     ops = compile_run(config, facts)
     if log.debugging():
@@ -117,6 +118,20 @@ def _write_pidfile(path: str, pid: int) -> None:
             file.write(str(pid))
     except OSError as error:
         log.warn(f"cannot write pid file {path}: {error.strerror}")
+
+
+def as_created(facts: HostFacts, create: dict[str, Any]) -> HostFacts:
+    """Return the facts with the id map that the container was made with.
+
+    Raises PypodError when the caller cannot make that map again.
+    """
+    if create["map"] == facts.map:
+        return facts
+    if facts.map == "single":
+        name = create["name"]
+        raise PypodError(f"{name} was made with subordinate ids, and {facts.single_reason}")
+    changed: HostFacts = facts.replace(map=create["map"])
+    return changed
 
 
 def runtime_command(

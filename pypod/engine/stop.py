@@ -120,4 +120,4 @@ def _readable(fd: int, seconds: float | None) -> bool:
     """Wait for a pidfd: readable when the process has ended (pidfd_open(2))."""
     poll = select.poll()
     poll.register(fd, select.POLLIN)
-    return bool(poll.poll(None if seconds is None else max(0, int(seconds * 1000))))
+    return bool(poll.poll(None if seconds is None else min(max(0, int(seconds * 1000)), 2**31 - 1)))

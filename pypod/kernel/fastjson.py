@@ -49,7 +49,9 @@ def loads(text: str | bytes) -> Any:
     """Parse one JSON document (RFC 8259). Raises BadJson."""
     try:
         if isinstance(text, bytes):
-            text = text.decode("utf-8")
+            # Our own records hold what argv held, which may be any bytes; what strangers send is
+            # read by `strictjson`.
+            text = text.decode("utf-8", "surrogateescape")
         start = len(text) - len(text.lstrip(_SPACE))
         value, end = _scan(text, start)
     except StopIteration:

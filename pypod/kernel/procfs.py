@@ -23,7 +23,8 @@ def start_time(pid: int) -> int | None:
             fields = file.read(4096).rpartition(b")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    if not fields or fields[0] in (b"Z", b"X"):
+    # A first thread that ended alone is Z, too, while others live: field 20 counts them.
+    if not fields or fields[0] == b"X" or (fields[0] == b"Z" and int(fields[17]) <= 1):
         return None
     return int(fields[19])
 

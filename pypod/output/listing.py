@@ -34,6 +34,8 @@ def _all(text: str, values: Sequence[Any]) -> list[str]:
     try:
         read_once = template.Template(text)
         return [read_once.render(value) for value in values]
+    except RecursionError:
+        raise PypodError("template: nested too deeply") from None
     except template.TemplateError as error:
         raise PypodError(
             f"template: {error}", hint="Go templates: {{.Field}}, {{json .}}"

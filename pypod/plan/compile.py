@@ -72,14 +72,17 @@ def compile_run(config: dict[str, Any], facts: HostFacts) -> list[Op]:
     plan.append(op("umask", 0))  # the caller's must not narrow what is made from here on
     binds = _Binds()
     rest = mounts[1:] if _is_overlay(mounts) else mounts
-    placed = [placement for mount in rest for placement in _mount(mount, binds)]
+    placed = []
+    for mount in rest:
+        placed += _mount(mount, binds)
+        if mount["destination"] == "/dev" and mount.get("type") == "tmpfs":
+            # At once: what is mounted after it could lie over /dev, by a link of the image.
+            placed += [op("device", *device) for device in DEVICES]
+            placed += [op("link", *link) for link in _LINKS]
     plan += binds.sources
     plan.append(_identity(linux, facts))
     plan += _root(config, mounts)
     plan += placed
-    if any(mount["destination"] == "/dev" and mount.get("type") == "tmpfs" for mount in mounts):
-        plan += [op("device", *device) for device in DEVICES]
-        plan += [op("link", *link) for link in _LINKS]
     if process.get("cwd", "/") != "/":
         plan.append(op("directory", process["cwd"], "755"))
     plan += [op("sysctl", key, value) for key, value in linux.get("sysctl", {}).items()]

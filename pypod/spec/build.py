@@ -118,7 +118,7 @@ def create_document(
 ) -> dict[str, Any]:
     """Return create.json but for the times: what `inspect`, `stop` and `start` need to know."""
     argv, entrypoint, cmd = _command(options, image)
-    signal = options.stop_signal or image.config.get("stop_signal") or "TERM"
+    signal = options.stop_signal or _image_signal(image)
     return {
         "id": ids.id,
         "name": ids.name,
@@ -240,8 +240,20 @@ def _environment(
     )
 
 
+def _image_signal(image: ImageRecord) -> str:
+    """Return the image's stop signal; one that is no signal is as good as none."""
+    word = image.config.get("stop_signal") or "TERM"
+    try:
+        spec_process.signal_number(word)
+    except UsageError:
+        return "TERM"
+    return str(word)
+
+
 def _workdir(options: CreateOptions, image: ImageRecord) -> str:
     path: str = options.workdir or image.config.get("workdir") or "/"
+    if not options.workdir and not path.startswith("/"):
+        return "/" + path  # an image's is relative to the root, as podman and docker take it
     if not path.startswith("/"):
         raise UsageError(
             f'the working directory "{path}" is invalid, it needs to be an absolute path'

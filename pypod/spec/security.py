@@ -165,7 +165,8 @@ def seccomp(caps: Iterable[str], arch: str = "x86_64") -> dict[str, Any]:
         "defaultErrnoRet": 38,
         "architectures": ["SCMP_ARCH_" + _ARCHITECTURES.get(arch, arch.upper())],
         "syscalls": rules,
-        OTHERWISE: {"clone": 1, "personality": 1, "socket": 97},  # 97: EAFNOSUPPORT
+        # 97: EAFNOSUPPORT. Only of calls with rules: `clone` has none with CAP_SYS_ADMIN.
+        OTHERWISE: {name: 97 if name == "socket" else 1 for name in sorted(with_rules)},
     }
 
 

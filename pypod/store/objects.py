@@ -107,12 +107,18 @@ class Container:
     def pids(self) -> Pids | None:
         """Return the processes of the last start, None before the first."""
         line = self._line("pids")
-        return parse_pids(line) if line else None
+        try:
+            return parse_pids(line) if line else None
+        except ValueError:
+            raise CorruptStore(f"container {self.id[:12]}: pids cannot be read") from None
 
     def exit(self) -> Exit | None:
         """Return how the last start that ended did end, None before that."""
         line = self._line("exit")
-        return parse_exit(line) if line else None
+        try:
+            return parse_exit(line) if line else None
+        except ValueError:
+            raise CorruptStore(f"container {self.id[:12]}: exit cannot be read") from None
 
     def _line(self, name: str) -> str:
         try:
@@ -123,6 +129,12 @@ class Container:
 
     def status(self, boot: str | None = None) -> Status:
         """Return the state as it is now; `boot` spares reading the boot id for each of many."""
+        try:
+            return self._status(boot)
+        except CorruptStore:
+            return Status("unknown")
+
+    def _status(self, boot: str | None) -> Status:
         # `pids` first: an exit that is newer than it belongs to the same start or to a later one.
         pids = self.pids()
         ended = self.exit()
@@ -164,7 +176,7 @@ class Container:
         """Replace a file of the record atomically; the caller holds the lock."""
         staged = f"{self.directory}/.{name}.new"
         with open(staged, "wb", buffering=0) as file:
-            file.write(text.encode())
+            file.write(text.encode("utf-8", "surrogateescape"))
         os.rename(staged, f"{self.directory}/{name}")
 
     def rename(self, name: str) -> None:
@@ -280,9 +292,7 @@ class Staging:
         self.directory = f"{places.tmp}/container-{self.id}"
         """Where the files are written now; the record will be `final`."""
         self.final = f"{places.containers}/{self.id}"
-        os.mkdir(self.directory, 0o700)
-        self._lock = Lock(self.directory)
-        self._lock.take()
+        self._lock = self._make()
         self.trash: str | None = None
         try:
             claim_name(places, name, self.id)
@@ -290,6 +300,19 @@ class Staging:
             os.rmdir(self.directory)
             self._lock.close()
             raise
+
+    def _make(self) -> Lock:
+        """Make the directory and lock it; a sweep may take it away in between."""
+        while True:
+            os.mkdir(self.directory, 0o700)
+            try:
+                lock = Lock(self.directory)
+            except FileNotFoundError:
+                continue
+            lock.take()
+            if _same(lock.fd, self.directory):
+                return lock
+            lock.close()
 
     def write(self, name: str, text: str, *, mode: int = 0o600) -> None:
         """Write a file of the record."""

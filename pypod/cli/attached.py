@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Passing streams for run, start -a, attach and exec, also when nobody reads our output."""
+
+from __future__ import annotations
+
+import errno
+
+from pypod.engine import attach
+from pypod.engine.attach import Outcome
+from pypod.errors import NoSuchContainer, PypodError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pypod.runtime.attach import Channel
+
+_SIGPIPE = 13
+READER_GONE = 128 + _SIGPIPE
+"""What a shell shows for a program that wrote to nobody, as `yes | head` does."""
+
+
+def carry(
+    channel: Channel,
+    *,
+    stdin: bool,
+    stdout: bool = True,
+    stderr: bool = True,
+    tty: bool,
+    detach_keys: str,
+    sig_proxy: bool,
+    give_up: Callable[[], None],
+) -> Outcome:
+    """Pass streams until the process ends, the user detaches, or our output cannot be written.
+
+    Then `give_up` ends what only served this client (`--rm`, exec), and the exit code is 141;
+    another error than a reader that has gone is a PypodError. Without this `run --rm IMG yes |
+    head -1` would fill the disk with a log that nobody asked for.
+    """
+    try:
+        return attach.pump(
+            channel,
+            stdin_fd=0 if stdin else None,
+            stdout_fd=1 if stdout else None,
+            stderr_fd=2 if stderr else None,
+            tty=tty,
+            detach_keys=detach_keys,
+            sig_proxy=sig_proxy and not tty,
+        )
+    except OSError as error:
+        try:
+            give_up()
+        except NoSuchContainer:
+            pass
+        if error.errno == errno.EPIPE:
+            return Outcome(code=READER_GONE)
+        raise PypodError(f"writing the output: {error.strerror}") from None
+
+
+def end_session(channel: Channel) -> None:
+    """Tell an exec session that its reader has gone, as a pipe would have."""
+    channel.send_signal(_SIGPIPE)
+    channel.close()
