@@ -50,8 +50,8 @@ def _chosen(args: Args) -> list[Row]:
     if not (args.all or last >= 0 or by_status):
         rows = [row for row in rows if row.status.alive]
     rows = [row for row in rows if test(row)]
-    rows.reverse()
-    return rows[:last] if last >= 0 else rows
+    # Oldest first, as podman; docker has the newest first.
+    return rows[max(len(rows) - last, 0) :] if last >= 0 else rows
 
 
 def _line(args: Args, row: Row, now: float) -> list[str]:

@@ -26,9 +26,8 @@ def box(pypod: Program, image: str) -> str:
 
 
 def rows(pypod: Program, *words: str) -> list[str]:
-    """Return the names that `ps` lists, in its order."""
-    found = pypod("ps", "--format", "{{.Names}}", *words).out.split()
-    return found[::-1] if pypod.is_podman else found  # it lists the oldest first
+    """Return the names that `ps` lists, the newest first: it lists the oldest first."""
+    return pypod("ps", "--format", "{{.Names}}", *words).out.split()[::-1]
 
 
 def field(text: str, name: str) -> int:
