@@ -12,8 +12,7 @@ VENV := $(STATE)/venv
 BUILD_PACKAGES = gcc make libc6-dev musl-tools libseccomp-dev python3 python3-venv
 RUN_PACKAGES = uidmap libseccomp2
 TEST_PACKAGES = $(BUILD_PACKAGES) $(RUN_PACKAGES) binutils busybox-static docker-registry \
-	apache2-utils openssl pipx skopeo strace runc
-BENCH_PACKAGES = podman catatonit slirp4netns
+	apache2-utils openssl pipx skopeo strace runc podman catatonit
 
 help: ## print this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -38,7 +37,7 @@ test-setup:
 	@mkdir -p $(STATE)
 	@$(PYTHON) libexec/setup/install.py --test-venv $(VENV)
 
-test: test-setup ## everything but test-long and test-systemd: check, then three users
+test: test-setup ## everything but test-long and test-systemd: check, then as three users, then podman
 	@FUZZ_SECONDS=60 $(MAKE) --no-print-directory check
 	@$(PYTHON) tests/run all
 
@@ -58,7 +57,6 @@ $(VENV)/pypod-dependencies:
 	@$(MAKE) --no-print-directory test-setup
 
 bench: test-setup ## compare with podman: ratios and the table of stages
-	@libexec/setup/apt.sh $(BENCH_PACKAGES)
 	@$(PYTHON) tests/run bench
 
 clean: ## remove what was built; containers, images and installations stay
