@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from pypod.errors import PypodError
@@ -50,7 +51,11 @@ class Worker:
             code = self._running.wait()
             if code:
                 text = _printable(os.pread(self._errors, 8192, 0))
-                raise PypodError(f"{noun}: {text or f'pypod-files ended with {code}'}")
+                full = text.endswith(os.strerror(errno.ENOSPC))
+                raise PypodError(
+                    f"{noun}: {text or f'pypod-files ended with {code}'}",
+                    hint="pypod rmi removes images, --root chooses another place" if full else None,
+                )
             size = os.fstat(self._answer).st_size
             return os.pread(self._answer, min(size, _ANSWER_MOST), 0)
         finally:
