@@ -90,5 +90,12 @@ class IntegrityError(PypodError):
     """Bytes are not what their digest or size says."""
 
 
+class NoSpace(PypodError):
+    """The disk of the store is full."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, hint="pypod rmi removes images, --root chooses another place")
+
+
 class CorruptStore(PypodError):
     """A record of the store cannot be read."""

@@ -13,7 +13,7 @@ import threading
 from contextlib import closing
 
 from pypod.engine import images, remove, unpack
-from pypod.errors import IntegrityError, PypodError, RegistryError
+from pypod.errors import IntegrityError, NoSpace, PypodError, RegistryError
 from pypod.kernel import strictjson
 from pypod.oci import manifest as oci_manifest
 from pypod.oci.image import platform_of, record
@@ -361,13 +361,10 @@ def _unpack(layer: unpack.Layer, chunks: Iterable[bytes]) -> bytes:
             try:
                 layer.write(chunk)
             except PypodError as error:
-                said = layer.abandon()
-                if isinstance(error, IntegrityError):
-                    problem = error
-                elif said:
-                    problem = PypodError(said)
-                else:
-                    raise  # the disk is full: nothing more is written to it
+                layer.abandon()
+                if isinstance(error, NoSpace):
+                    raise  # nothing more is written to a full disk
+                problem = error
         if problem is None:
             return layer.close()
     except BaseException:

@@ -15,7 +15,7 @@ import zlib
 from hashlib import sha256
 
 from pypod.engine.remove_tree import remove_tree
-from pypod.errors import IntegrityError, PypodError
+from pypod.errors import IntegrityError, NoSpace, PypodError
 from pypod.kernel import log
 from pypod.kernel.locks import Lock
 from pypod.runtime import files
@@ -226,7 +226,6 @@ class Layer:
         self._inflater = _INFLATERS[compression](self._take)
         self._hash = sha256()
         self._given = self._plain = self._looked = 0
-        self._broken = False
         reader, self._pipe = os.pipe2(os.O_CLOEXEC)
         try:
             fcntl.fcntl(self._pipe, _SETPIPE_SIZE, _PIPE)
@@ -261,8 +260,13 @@ class Layer:
             while view:
                 view = view[os.write(self._pipe, view) :]
         except BrokenPipeError:
-            self._broken = True  # the worker refused the archive: `close` says why
-            raise PypodError("the layer cannot be unpacked") from None
+            self._end()  # raises what the worker has against the archive
+            raise PypodError(f"{self._noun} cannot be unpacked") from None
+
+    def _end(self) -> bytes:
+        os.close(self._pipe)
+        self._pipe = -1
+        return self._worker.wait(self._noun)
 
     def _check_room(self) -> None:
         if self._plain > _RATIO_FROM and self._plain > _RATIO_MOST * self._given:
@@ -271,31 +275,15 @@ class Layer:
             )
         room = os.statvfs(self._store)
         if room.f_bavail * room.f_frsize < _RESERVE:
-            raise PypodError(
-                f"{self._noun}: no space left in {self._store}",
-                hint="pypod rmi removes images, --root chooses another place",
-            )
+            raise NoSpace(f"{self._noun}: no space left in {self._store}")
 
     def close(self) -> bytes:
         """Wait for the worker, check the diff_id, return the work that is left for `finish`.
 
         Raises PypodError, IntegrityError.
         """
-        problem: PypodError | None = None
-        pending = b""
-        try:
-            self._inflater.end()
-        except PypodError as error:
-            problem = error
-        os.close(self._pipe)
-        self._pipe = -1
-        try:
-            pending = self._worker.wait(self._noun)
-        except PypodError as error:
-            # A worker whose archive was cut off by us complains about that.
-            problem = error if problem is None or self._broken else problem
-        if problem is not None:
-            raise problem
+        self._inflater.end()
+        pending = self._end()
         found = "sha256:" + self._hash.hexdigest()
         if found != self._diff_id:
             raise IntegrityError(
@@ -306,16 +294,13 @@ class Layer:
             log.info(f"{self._noun}: {skipped} device files left out, a container has its own")
         return pending
 
-    def abandon(self) -> str:
-        """Stop; return why the worker refused the archive, "" when it did not."""
+    def abandon(self) -> None:
+        """Stop. Does nothing to a layer that ended."""
         if self._pipe >= 0:
-            os.close(self._pipe)
-            self._pipe = -1
             try:
-                self._worker.wait(self._noun)
-            except PypodError as error:
-                return error.message if self._broken else ""
-        return ""
+                self._end()
+            except PypodError:
+                pass  # an archive that we cut off
 
 
 def unpack_stored(places: Places, facts: HostFacts, image: ImageRecord) -> None:
@@ -336,16 +321,13 @@ def unpack_stored(places: Places, facts: HostFacts, image: ImageRecord) -> None:
 
 
 def feed(layer: Layer, chunks: Iterable[bytes]) -> bytes:
-    """Feed a layer to its end; return its pending work. The worker's own words win over ours."""
+    """Feed a layer to its end; return its pending work. Raises PypodError, IntegrityError."""
     try:
         for chunk in chunks:
             layer.write(chunk)
         return layer.close()
-    except BaseException as error:
-        said = layer.abandon()
-        if said and not isinstance(error, IntegrityError):
-            raise PypodError(said) from None
-        raise
+    finally:
+        layer.abandon()
 
 
 def _blob_chunks(places: Places, digest: str) -> Iterable[bytes]:

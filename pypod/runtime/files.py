@@ -6,7 +6,7 @@ from __future__ import annotations
 import errno
 import os
 
-from pypod.errors import PypodError
+from pypod.errors import NoSpace, PypodError
 from pypod.kernel import memfd
 from pypod.plan.compile import compile_tool
 from pypod.runtime.init import Running, run_tool
@@ -51,11 +51,8 @@ class Worker:
             code = self._running.wait()
             if code:
                 text = _printable(os.pread(self._errors, 8192, 0))
-                full = text.endswith(os.strerror(errno.ENOSPC))
-                raise PypodError(
-                    f"{noun}: {text or f'pypod-files ended with {code}'}",
-                    hint="pypod rmi removes images, --root chooses another place" if full else None,
-                )
+                kind = NoSpace if text.endswith(os.strerror(errno.ENOSPC)) else PypodError
+                raise kind(f"{noun}: {text or f'pypod-files ended with {code}'}")
             size = os.fstat(self._answer).st_size
             return os.pread(self._answer, min(size, _ANSWER_MOST), 0)
         finally:
