@@ -33,7 +33,8 @@ def before(plan: list[Op], first: str, then: str) -> bool:
         ("private", "source"),  # or the host would see what is mounted
         ("source", "identity"),  # the caller's groups count for what he may bind
         ("identity", "overlay"),  # the mounter's rights are the container root's
-        ("mount", "device"),
+        ("overlay", "device"),
+        ("device", "bind"),  # a bind could lie over /dev, by a link of the image
         ("sysctl", "readonly"),  # /proc/sys is among them
         ("readonly", "mask"),  # a later read-only copy would uncover what was masked
         ("mask", "pivot"),
