@@ -13,6 +13,8 @@ BUILD_PACKAGES = gcc make libc6-dev musl-tools libseccomp-dev python3 python3-ve
 RUN_PACKAGES = uidmap libseccomp2
 TEST_PACKAGES = $(BUILD_PACKAGES) $(RUN_PACKAGES) binutils busybox-static docker-registry \
 	apache2-utils openssl pipx skopeo strace runc podman catatonit
+# Most of their time is waiting for a fuzzer: they run beside the others.
+FUZZERS = tests/unit/test_helpers.py tests/unit/test_tar_reader.py
 
 help: ## print this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -51,7 +53,8 @@ check: $(VENV)/pypod-dependencies helpers ## lint, types, unit tests, layers, st
 	@$(VENV)/bin/ruff check --quiet .
 	@$(VENV)/bin/mypy --cache-dir=build/mypy
 	@listed=$$($(PYTHON) -B -m tests.options) || { echo "$$listed"; exit 1; }
-	@$(VENV)/bin/python -B -m pytest -q tests/unit
+	@$(VENV)/bin/python -B -m pytest -q $(FUZZERS) & fuzz=$$!; \
+	$(VENV)/bin/python -B -m pytest -q tests/unit $(FUZZERS:%=--ignore=%); others=$$?; wait $$fuzz && exit $$others
 
 $(VENV)/pypod-dependencies:
 	@$(MAKE) --no-print-directory test-setup
