@@ -39,12 +39,13 @@ test-setup:
 	@mkdir -p $(STATE)
 	@$(PYTHON) libexec/setup/install.py --test-venv $(VENV)
 
-test: test-setup ## everything but test-long and test-systemd: check, then as three users, then podman
+test: test-setup ## everything but test-long and test-systemd: check, then as three users
 	@FUZZ_SECONDS=60 $(MAKE) --no-print-directory check
 	@$(PYTHON) tests/run all
 
-test-long: test-setup ## tests that take many minutes
+test-long: test-setup ## tests that take many minutes, and podman on the tests that it shares
 	@$(PYTHON) tests/run all --long
+	@$(PYTHON) tests/run --as podman
 
 test-systemd: ## tests on a machine with systemd (none yet)
 	@echo "there are no tests for systemd yet"
