@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from pypod.cli import attached
 from pypod.engine import attach, create, images, remove, start
@@ -165,8 +164,3 @@ def _drop_cidfile(args: Args) -> None:
             os.unlink(args.cidfile)
         except OSError:
             pass
-
-
-def print_ids(ids: list[str]) -> None:
-    """Print one id or name a line."""
-    sys.stdout.write("".join(f"{one}\n" for one in ids))

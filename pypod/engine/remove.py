@@ -74,14 +74,6 @@ def forget_socket(places: Places, id: str) -> None:
         pass
 
 
-def discard(places: Places, directory: str, facts: HostFacts) -> None:
-    """Delete a container that was being made and never published."""
-    if os.path.isdir(directory):
-        path = f"{places.trash}/{os.path.basename(directory)}.{os.urandom(4).hex()}"
-        os.rename(directory, path)
-        remove_tree(places, path, facts)
-
-
 def sweep(places: Places, facts: HostFacts) -> None:
     """Delete what killed commands left: the trash, and staging that no live process holds.
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 
 from pypod.engine import attach
-from pypod.errors import LostMonitor, PypodError
+from pypod.errors import PypodError
 from pypod.kernel import procfs
 from pypod.runtime import attach as runtime_attach
 from pypod.store import logs as store_logs
@@ -31,9 +31,7 @@ def socket_name(id: str) -> str:
 def connect(places: Places, container: Container, *, stdin: bool) -> Channel:
     """Join the streams of a running container. Raises PypodError."""
     flags = runtime_attach.WANT_OUTPUT | (runtime_attach.SEND_STDIN if stdin else 0)
-    return runtime_attach.connect(
-        places.run, socket_name(container.id), flags, container.name
-    )
+    return runtime_attach.connect(places.run, socket_name(container.id), flags, container.name)
 
 
 def wait(container: Container) -> int:
@@ -69,14 +67,6 @@ def wait(container: Container) -> int:
 
         stop.settle(container, status, None)
     return -1 if code is None else code
-
-
-def final_code(container: Container, run: int) -> int:
-    """Return the recorded code of a start whose monitor told nothing. Raises LostMonitor."""
-    ended = container.exit()
-    if ended is None or ended.run < run:
-        raise LostMonitor(container.name)
-    return ended.code
 
 
 def log(
