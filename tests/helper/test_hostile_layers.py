@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import resource
 import signal
 import stat
 import struct
@@ -292,19 +293,24 @@ def test_a_million_entries_are_refused(store: Store) -> None:
     assert store.leftovers == []
 
 
-def limit_memory(store: Store, act: Callable[[], None]) -> int:
-    """Run `act` in a child; return the most memory that it had, in KiB."""
+def grown_memory(act: Callable[[], None]) -> int:
+    """Run `act` in a child; return how much memory it took beyond what it was forked with, in KiB."""
+    at_fork, child_side = os.pipe()
     child = os.fork()
     if child == 0:
         code = 1
         try:
+            os.write(child_side, str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss).encode())
             act()
             code = 0
         finally:
             os._exit(code)
     _pid, status, usage = os.wait4(child, 0)
+    before = int(os.read(at_fork, 64))
+    os.close(at_fork)
+    os.close(child_side)
     assert status == 0
-    return usage.ru_maxrss
+    return usage.ru_maxrss - before
 
 
 @pytest.mark.parametrize("compression", ["gzip", "zstd"])
@@ -324,7 +330,8 @@ def test_a_bomb_is_stopped_and_takes_no_memory(store: Store, compression: str) -
             assert "200 times" in caught.value.message
             layer.abandon()
 
-    assert limit_memory(store, act) < 200 << 10
+    # The plain tar has 3 GiB; a decoder's window and our own pieces are some MiB.
+    assert grown_memory(act) < 64 << 10
     assert store.leftovers == []
 
 
