@@ -294,7 +294,7 @@ def test_a_million_entries_are_refused(store: Store) -> None:
 
 
 def grown_memory(act: Callable[[], None]) -> int:
-    """Run `act` in a child; return how much memory it took beyond what it was forked with, in KiB."""
+    """Run `act` in a child; return the memory it took beyond what it was forked with, in KiB."""
     at_fork, child_side = os.pipe()
     child = os.fork()
     if child == 0:
