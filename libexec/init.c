@@ -134,6 +134,7 @@ static const struct verb {
     {"session", 0, 0, STAGE_USER, op_session},
     {"release", 0, 0, STAGE_USER, op_release},
     {"reaper", 0, 0, STAGE_USER, op_reaper},
+    {"descriptors", 3, 3, STAGE_USER, op_descriptors},
     {"exec", 1, SIZE_MAX, STAGE_EXEC, op_exec},
     {"exec-fd", 2, SIZE_MAX, STAGE_EXEC, op_exec_fd},
 };

@@ -26,6 +26,7 @@ struct init {
     const struct op *uid, *gid; /* id maps; NULL: none */
     bool deny_setgroups;
     bool reaper;             /* --init: stay as pid 1 */
+    bool listening;          /* the program's descriptors are sockets by systemd's protocol */
     char **environment;
     const char *home;        /* of the user that `user-name` found */
 };
@@ -90,6 +91,7 @@ void op_environment(struct init *init, const struct op *op);
 void op_session(struct init *init, const struct op *op);
 void op_release(struct init *init, const struct op *op);
 void op_reaper(struct init *init, const struct op *op);
+void op_descriptors(struct init *init, const struct op *op);
 void op_exec(struct init *init, const struct op *op) __attribute__((noreturn));
 void op_exec_fd(struct init *init, const struct op *op) __attribute__((noreturn));
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pypod-monitor [--tty] [--stdin] [--stdin-once] [--run N] [--log NAME] [--log-size-max BYTES]
- *     [--log-keep N] [--attach-name NAME] [--no-record] [--fd N]... [--exit-word W]... -- RUNTIME ARGS...
+ *     [--log-keep N] [--attach-name NAME] [--timeout SECONDS] [--no-record] [--fd N]...
+ *     [--exit-word W]... -- RUNTIME ARGS...
  *
  * Starts any runtime that speaks proto.h's status records, stays with the container until it ends, and
  * writes down how. One epoll loop; signals are read from a signalfd, so no code runs in a handler.
@@ -8,6 +9,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,9 +162,19 @@ static void drop_stuck(struct monitor *m)
     }
 }
 
+/* --timeout: whoever lives, this process does, so the container's time is kept here. */
+static void end_when_due(struct monitor *m)
+{
+    if (!m->kill_at || now_ms() < m->kill_at)
+        return;
+    m->kill_at = 0;
+    container_signal(m, SIGKILL);
+}
+
 /* Move on from phase to phase; send everyone what is due. */
 static void advance(struct monitor *m)
 {
+    end_when_due(m);
     drop_stuck(m);
     stream_stdin(m);
     if (m->phase == STARTING && m->failed && !m->runtime && !m->child) {
@@ -228,7 +240,9 @@ static int timeout(const struct monitor *m)
     for (int i = 1; i < CLIENTS_MAX; i++)
         if (m->clients[i].source.fd >= 0 && m->clients[i].stuck_since)
             wait = sooner(wait, m->clients[i].stuck_since + STUCK_AFTER_MS - now);
-    return (int)wait;
+    if (m->kill_at)
+        wait = sooner(wait, m->kill_at - now);
+    return wait > INT_MAX ? INT_MAX : (int)wait; /* woken early, it sleeps again */
 }
 
 static void loop(struct monitor *m)

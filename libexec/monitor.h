@@ -38,6 +38,7 @@ enum source_kind { SOURCE_SIGNALS, SOURCE_STATUS, SOURCE_CONSOLE, SOURCE_LISTENE
 struct options {
     bool tty, takes_stdin, stdin_once, no_record;
     unsigned long run;
+    int64_t timeout_ms; /* --timeout: the container's time from its exec on; 0 = no end */
     const char *attach_name;
     int handed[HANDED_MAX]; /* descriptors that the runtime gets at the same numbers */
     int handed_count;
@@ -108,6 +109,7 @@ struct monitor {
 
     int exit_fd;  /* `exit.tmp`, its block already allocated: a full disk loses no exit status */
     int peer_fd;  /* the pty's other end, held open so that the master never hangs up early */
+    int64_t kill_at;     /* monotonic ms: the end of --timeout; 0 = none */
     int64_t drain_until; /* monotonic ms: until then `exit` waits for the log to be complete */
     bool written; /* `exit` is in place */
     bool dirty;   /* buffers hold memory */

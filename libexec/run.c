@@ -19,10 +19,10 @@
 #include "util.h"
 
 /* environment NAME=VALUE...: the whole of it. HOME of a user that `user-name` found goes in if the
- * plan has none. */
+ * plan has none, and LISTEN_PID. */
 void op_environment(struct init *init, const struct op *op)
 {
-    init->environment = calloc(op->argc + 2, sizeof *init->environment);
+    init->environment = calloc(op->argc + 3, sizeof *init->environment);
     if (!init->environment)
         fail(init, "memory");
     memcpy(init->environment, op->argv, op->argc * sizeof *op->argv);
@@ -38,17 +38,29 @@ static const char *from_environment(struct init *init, const char *name)
     return NULL;
 }
 
-static void add_home(struct init *init)
+static void add_entry(struct init *init, const char *name, const char *value)
 {
     char **end = init->environment;
     char *entry;
 
-    if (!init->home || !*init->home || !end || from_environment(init, "HOME"))
+    if (!end || from_environment(init, name))
         return;
     while (*end)
         end++;
-    if (asprintf(&entry, "HOME=%s", init->home) > 0)
+    if (asprintf(&entry, "%s=%s", name, value) > 0)
         *end = entry;
+}
+
+/* What only the process that executes the program knows: its HOME, its pid (sd_listen_fds(3)). */
+static void complete_environment(struct init *init)
+{
+    char pid[16];
+
+    if (init->home && *init->home)
+        add_entry(init, "HOME", init->home);
+    snprintf(pid, sizeof pid, "%d", (int)getpid());
+    if (init->listening)
+        add_entry(init, "LISTEN_PID", pid);
 }
 
 /* release: one byte from the monitor, once it has written down which process this is. */
@@ -69,6 +81,26 @@ void op_reaper(struct init *init, const struct op *op)
 {
     (void)op;
     init->reaper = true;
+}
+
+/* descriptors FIRST COUNT plain|listen: COUNT descriptors from FIRST up become 3, 4, ... of the program.
+ * The last thing before it: the numbers of our own are taken. FIRST is above 3, so none is
+ * overwritten before it was moved. */
+void op_descriptors(struct init *init, const struct op *op)
+{
+    int first = (int)op_number(init, op->argv[0], 10, INT16_MAX);
+    int count = (int)op_number(init, op->argv[1], 10, INT16_MAX);
+
+    if (first <= 3)
+        fail_errno(init, EINVAL, op->argv[0]);
+    int status = fcntl(init->status_fd, F_DUPFD_CLOEXEC, first + count);
+    if (status < 0)
+        fail(init, "a descriptor");
+    init->status_fd = status;
+    init->listening = strcmp(op->argv[2], "listen") == 0;
+    for (int i = 0; i < count; i++)
+        if (dup2(first + i, 3 + i) < 0) /* not close-on-exec, as its original is */
+            fail(init, "a descriptor of --preserve-fds");
 }
 
 /* session: one of its own. In the caller's, TIOCSTI could type into the caller's terminal. With
@@ -164,10 +196,10 @@ static void __attribute__((noreturn)) run(struct init *init, int fd, char **argv
     char *none[] = {NULL};
     char **environment;
 
-    add_home(init);
-    environment = init->environment ? init->environment : none;
     if (init->reaper)
         stay_as_reaper(init);
+    complete_environment(init);
+    environment = init->environment ? init->environment : none;
     if (fd >= 0) {
         fexecve(fd, argv, environment);
     } else if (strchr(argv[0], '/')) {

@@ -61,6 +61,8 @@ static bool option_with_value(struct options *options, struct log *log, const ch
         return plain_name(options->attach_name = value);
     if (!strcmp(name, "--run") && number(value, LONG_MAX, &parsed))
         options->run = (unsigned long)parsed;
+    else if (!strcmp(name, "--timeout") && number(value, LONG_MAX / 2000, &parsed))
+        options->timeout_ms = (int64_t)parsed * 1000;
     else if (!strcmp(name, "--log-size-max") && number(value, LONG_MAX, &parsed))
         log->limit = parsed;
     else if (!strcmp(name, "--log-keep") && number(value, 99, &parsed))

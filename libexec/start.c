@@ -195,6 +195,7 @@ static void executed(struct monitor *m)
     source_close(m, &m->status);
     source_close(m, &m->console);
     m->phase = RUNNING;
+    m->kill_at = m->options.timeout_ms ? now_ms() + m->options.timeout_ms : 0;
     for (int signo = 1; signo <= 64; signo++)
         if (m->early_signals & UINT64_C(1) << (signo - 1))
             container_signal(m, signo);

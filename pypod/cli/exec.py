@@ -11,6 +11,7 @@ from pypod.cli.run import _read_file
 from pypod.engine import attach
 from pypod.engine import exec as engine_exec
 from pypod.errors import PypodError, UsageError
+from pypod.kernel import inherited
 from pypod.kernel.facts import facts as host_facts
 from pypod.spec.options import ExecOptions
 from pypod.store import objects
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 def exec_(args: Args) -> int:
     """Run a command in a running container; end with its exit code."""
+    handed = inherited.take(args.preserve_fds, activation=False)
     words = list(args.command)
     if args.latest:
         container = latest(args)
@@ -44,7 +46,7 @@ def exec_(args: Args) -> int:
         user=args.user,
         workdir=args.workdir,
     )
-    channel = engine_exec.start(container, host_facts(), options)
+    channel = engine_exec.start(container, host_facts(), options, handed)
     if args.detach:
         channel.close()
         print(os.urandom(32).hex())

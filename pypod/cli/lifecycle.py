@@ -9,10 +9,10 @@ from pypod.cli import attached
 from pypod.engine import attach as engine_attach
 from pypod.engine import remove, start, stop, watch
 from pypod.errors import LostMonitor, NoSuchContainer, PypodError, UsageError
-from pypod.kernel import log
+from pypod.kernel import inherited, log
 from pypod.kernel.facts import facts as host_facts
 from pypod.output.columns import harmless
-from pypod.spec.process import signal_number
+from pypod.spec.process import signal_name, signal_number
 from pypod.store import objects
 
 TYPE_CHECKING = False
@@ -95,6 +95,7 @@ def report(error: PypodError) -> None:
 
 def start_(args: Args) -> int:
     """Start containers; with -a or -i attach to the one that is named."""
+    handed = inherited.take() if len(args.containers) == 1 else None  # sockets of systemd
     facts = host_facts()
     attached = args.attach or args.interactive
     targets = chosen(args)
@@ -103,7 +104,7 @@ def start_(args: Args) -> int:
     if not attached:
 
         def begin(container: Container) -> None:
-            channel = start.start(container, facts)
+            channel = start.start(container, facts, inherited=handed)
             if channel is not None:
                 channel.close()
 
@@ -115,7 +116,7 @@ def start_(args: Args) -> int:
     create = container.create
     held = start.claim(container) if create["auto_remove"] else None
     try:
-        channel = start.start(container, facts, create=create)
+        channel = start.start(container, facts, create=create, inherited=handed)
     except PypodError as error:
         if create["auto_remove"] and start.failed_to_start(error):
             remove.remove(container, facts, force=True)
@@ -183,8 +184,8 @@ def stop_(args: Args) -> int:
         seconds = create["stop_timeout"] if args.time is None else args.time
         if not stop.stop(container, create["stop_signal"], seconds):
             log.warn(
-                f"StopSignal {create['stop_signal']} failed to stop container {container.name}"
-                f" in {seconds} seconds, resorting to SIGKILL"
+                f"StopSignal {signal_name(create['stop_signal'])} failed to stop container"
+                f" {container.name} in {seconds} seconds, resorting to SIGKILL"
             )
 
     return for_each(chosen(args, running_only=True), end, ignore_missing=args.ignore)

@@ -8,7 +8,7 @@ import os
 from pypod.cli import attached
 from pypod.engine import attach, create, images, remove, start
 from pypod.errors import LostMonitor, PypodError, UsageError
-from pypod.kernel import fastjson, log, paths
+from pypod.kernel import fastjson, inherited, log, paths
 from pypod.kernel.facts import facts as host_facts
 from pypod.spec.options import CreateOptions
 
@@ -24,6 +24,7 @@ _STREAMS = ("stdin", "stdout", "stderr")
 
 def run(args: Args) -> int:
     """Make a container, start it, and pass on its output and exit code."""
+    handed = inherited.take(args.preserve_fds)
     if args.detach and args.attach:
         raise UsageError("conflicting options: -a and -d", hint="leave one of them out")
     attach.parse_keys(args.detach_keys)  # a mistake is found before anything is made
@@ -40,7 +41,12 @@ def run(args: Args) -> int:
         )
     try:
         channel = start.start(
-            container, facts, held=made.lock, config=made.config, create=made.create
+            container,
+            facts,
+            held=made.lock,
+            config=made.config,
+            create=made.create,
+            inherited=handed,
         )
         assert channel is not None, "a container made by this command runs already"
     except PypodError as error:

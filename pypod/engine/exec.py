@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from pypod.constants import FD_PIDFD
+from pypod.constants import FD_PIDFD, FD_PRESERVE
 from pypod.engine.start import runtime_command, with_host_environment
 from pypod.errors import WrongState
 from pypod.kernel import log, procfs
@@ -21,14 +21,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from pypod.kernel.inherited import Inherited
     from pypod.runtime.attach import Channel
     from pypod.spec.facts import HostFacts
     from pypod.spec.options import ExecOptions
     from pypod.store.objects import Container
 
 
-def start(container: Container, facts: HostFacts, options: ExecOptions) -> Channel:
+def start(
+    container: Container, facts: HostFacts, options: ExecOptions, inherited: Inherited
+) -> Channel:
     """Start the command of `options` in the container; return the channel to its monitor.
+
+    `inherited` are descriptors for it; they are closed here once it has them.
 
     Raises WrongState when the container does not run, CommandNotFound and CommandNotInvocable.
     """
@@ -49,13 +54,14 @@ def start(container: Container, facts: HostFacts, options: ExecOptions) -> Chann
         facts = facts.replace(map=create["map"])
         process = spec_process.exec_process(config, options, facts.cap_bounding)
         process = with_host_environment({"process": process}, create)["process"]
-        ops = compile_exec(config, process, facts)
+        ops = compile_exec(config, process, facts, descriptors=inherited.count)
         if log.debugging():
             for number, op in enumerate(ops):
                 log.debug(f"plan {number}: {op.describe()}")
         inner: dict[str, Any] = config if not options.privileged else {}
         fds, command = runtime_command(ops, inner, container.places.cache, tty=options.tty)
         fds[FD_PIDFD] = os.dup(pidfd)
+        fds.update((FD_PRESERVE + at, fd) for at, fd in enumerate(inherited.fds))
         try:
             channel = monitor.spawn(
                 command,

@@ -176,7 +176,7 @@ def _config(create: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
         "StopSignal": create["stop_signal"],
         "CreateCommand": create["command_line"],
         "Umask": f"{process['user'].get('umask', 0o22):04o}",
-        "Timeout": 0,
+        "Timeout": create.get("timeout", 0),
         "StopTimeout": create["stop_timeout"],
     }
 

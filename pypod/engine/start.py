@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 
-from pypod.constants import FD_BPF, FD_CONSOLE, FD_EXE, FD_PLAN, FD_STATUS
+from pypod.constants import FD_BPF, FD_CONSOLE, FD_EXE, FD_PLAN, FD_PRESERVE, FD_STATUS
 from pypod.errors import PypodError
 from pypod.kernel import log, memfd, paths
 from pypod.kernel.locks import Lock
@@ -23,6 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from pypod.kernel.inherited import Inherited
     from pypod.runtime.attach import Channel
     from pypod.spec.facts import HostFacts
     from pypod.store.objects import Container
@@ -45,12 +46,14 @@ def start(
     held: Lock | None = None,
     config: dict[str, Any] | None = None,
     create: dict[str, Any] | None = None,
+    inherited: Inherited | None = None,
 ) -> Channel | None:
     """Start the container; return the channel to its monitor, None when it runs already.
 
     `held` is the record's lock when the caller has it; it is released. `config` and `create` spare
-    reading what the caller has just written. Raises PypodError with the exit code of the failed
-    start (126 and 127 for a command that cannot be run).
+    reading what the caller has just written. `inherited` are descriptors for the container's
+    process; they are closed here once it has them. Raises PypodError with the exit code of the
+    failed start (126 and 127 for a command that cannot be run).
     """
     lock = held or container.lock()
     try:
@@ -65,17 +68,25 @@ def start(
             config or container.config,
             create or container.create,
             last + 1,
+            inherited,
         )
     finally:
         lock.close()
 
 
 def _spawn(
-    container: Container, facts: HostFacts, config: dict[str, Any], create: dict[str, Any], run: int
+    container: Container,
+    facts: HostFacts,
+    config: dict[str, Any],
+    create: dict[str, Any],
+    run: int,
+    inherited: Inherited | None,
 ) -> Channel:
     facts = as_created(facts, create)
     config = with_host_environment(config, create)
-    ops = compile_run(config, facts)
+    count, listen = (inherited.count, inherited.environment) if inherited else (0, ())
+    config = with_environment(config, list(listen))
+    ops = compile_run(config, facts, descriptors=count, listening=bool(listen))
     if log.debugging():
         for number, op in enumerate(ops):
             log.debug(f"plan {number}: {op.describe()}")
@@ -84,6 +95,8 @@ def _spawn(
     record = os.open(container.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     sockets = os.open(places.run, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     fds, command = runtime_command(ops, config, places.cache, tty=create["tty"])
+    if inherited:
+        fds.update((FD_PRESERVE + at, fd) for at, fd in enumerate(inherited.fds))
     exit_words: list[str] = []
     if create["auto_remove"]:
         exit_words = cleanup_command(container)
@@ -100,6 +113,7 @@ def _spawn(
             log="ctr.log",
             log_size_max=create.get("log_size_max", 0),
             attach_name=container.id[:32],
+            timeout=create.get("timeout", 0),
             exit_words=exit_words,
         )
     finally:
@@ -159,7 +173,11 @@ def with_host_environment(config: dict[str, Any], create: dict[str, Any]) -> dic
     """Return the configuration with the caller's proxy variables, which no record holds."""
     if not create.get("http_proxy", True):
         return config
-    added = spec_process.proxy_env(dict(os.environ))
+    return with_environment(config, spec_process.proxy_env(dict(os.environ)))
+
+
+def with_environment(config: dict[str, Any], added: list[str]) -> dict[str, Any]:
+    """Return the configuration with more variables; those that it sets itself stay."""
     names = {entry.partition("=")[0] for entry in config["process"]["env"]}
     fresh = [entry for entry in added if entry.partition("=")[0] not in names]
     if not fresh:

@@ -7,7 +7,7 @@ PlanError for what pypod-init cannot do.
 
 from __future__ import annotations
 
-from pypod.constants import FD_BPF, FD_PIDFD
+from pypod.constants import FD_BPF, FD_PIDFD, FD_PRESERVE
 from pypod.errors import PypodError
 from pypod.plan.ops import Op, op
 from pypod.spec.security import capability_mask
@@ -60,8 +60,14 @@ class PlanError(PypodError):
     """The configuration asks for something that pypod-init does not do."""
 
 
-def compile_run(config: dict[str, Any], facts: HostFacts) -> list[Op]:
-    """Return the plan that makes a container and executes its process."""
+def compile_run(
+    config: dict[str, Any], facts: HostFacts, *, descriptors: int = 0, listening: bool = False
+) -> list[Op]:
+    """Return the plan that makes a container and executes its process.
+
+    The process gets so many `descriptors` from 3 on; `listening` says that there are sockets among
+    them by the protocol of sd_listen_fds(3).
+    """
     linux = config.get("linux", {})
     kinds = {space["type"] for space in linux.get("namespaces", ())}
     process = config["process"]
@@ -102,12 +108,15 @@ def compile_run(config: dict[str, Any], facts: HostFacts) -> list[Op]:
     plan += _process(process, facts, filtered)
     if config.get("annotations", {}).get(INIT_ANNOTATION) == "1":
         plan.append(op("reaper"))
+    plan += _descriptors(descriptors, listening)
     plan.append(op("exec", *process["args"]))
     return plan
 
 
-def compile_exec(config: dict[str, Any], process: dict[str, Any], facts: HostFacts) -> list[Op]:
-    """Return the plan of a further process in a running container.
+def compile_exec(
+    config: dict[str, Any], process: dict[str, Any], facts: HostFacts, *, descriptors: int = 0
+) -> list[Op]:
+    """Return the plan of a further process in a running container, with so many descriptors from 3.
 
     `process` is an OCI process object; its `user` may hold `username` instead of numbers.
     """
@@ -119,8 +128,15 @@ def compile_exec(config: dict[str, Any], process: dict[str, Any], facts: HostFac
         plan.append(op("console", "plain", process["user"].get("uid", 0)))
     filtered = process.get("seccomp", True) and linux.get("seccomp") is not None
     plan += _process(process, facts, filtered)
+    plan += _descriptors(descriptors, False)
     plan.append(op("exec", *process["args"]))
     return plan
+
+
+def _descriptors(count: int, listening: bool) -> list[Op]:
+    if not count:
+        return []
+    return [op("descriptors", FD_PRESERVE, count, "listen" if listening else "plain")]
 
 
 def compile_tool(

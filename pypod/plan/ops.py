@@ -73,6 +73,7 @@ _DESCRIPTIONS: dict[str, Callable[[tuple[str, ...]], str]] = {
     "capabilities": lambda w: "capabilities",
     "bounding": lambda w: "capabilities",
     "seccomp": lambda w: "seccomp filter",
+    "descriptors": lambda w: f"{w[1]} file descriptors from 3 on",
     "exec": lambda w: f"exec {w[0]}",
     "exec-fd": lambda w: f"exec {w[1]}",
 }

@@ -36,6 +36,7 @@ def spawn(
     log_size_max: int = 0,
     log_keep: int = 1,
     attach_name: str | None = None,
+    timeout: int = 0,
     exit_words: Sequence[str] = (),
     window: tuple[int, int] | None = None,
     environ: Mapping[str, str] | None = None,
@@ -47,6 +48,7 @@ def spawn(
     is recorded), `sockets_fd` the run root. `exit_words` is the command to start at the end unless
     the file `claim` in the record is locked. `window` is (rows, columns) of the new terminal, by
     default of the terminal on our stdin, if there is one.
+    After `timeout` seconds the monitor kills the container (0: never).
     `environ` is that of the monitor, the runtime and the exit command (none: only a PATH).
     Raises PypodError.
     """
@@ -65,6 +67,8 @@ def spawn(
     if attach_name is not None and sockets_fd is not None:
         argv += ("--attach-name", attach_name)
         targets[FD_SOCKETS] = sockets_fd
+    if timeout:
+        argv += ("--timeout", str(timeout))
     for number in sorted(runtime_fds):
         argv += ("--fd", str(number))
         targets[number] = runtime_fds[number]

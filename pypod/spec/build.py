@@ -135,6 +135,7 @@ def create_document(
         "stdin_once": options.interactive and not options.detach,
         "stop_signal": spec_process.signal_number(signal),
         "stop_timeout": options.stop_timeout,
+        "timeout": options.timeout,
         "auto_remove": options.rm,
         "network": namespaces.network(options.network),
         "map": facts.map,

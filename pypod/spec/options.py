@@ -43,6 +43,9 @@ class CreateOptions(Value):
     stop_timeout: int = 10
     cidfile: str = ""
     pidfile: str = ""
+    # terminals, descriptors, time
+    timeout: int = 0
+    """Seconds; 0 is for ever."""
 
     def record(self) -> dict[str, Any]:
         """Return what create.json keeps: no text of env files, which is in the environment."""

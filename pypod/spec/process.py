@@ -47,6 +47,15 @@ def signal_number(word: str) -> int:
     )
 
 
+def signal_name(number: int) -> str:
+    """Return the name of a signal, `SIGTERM` or `SIGRTMIN+3`; of a number that is none, itself."""
+    if 1 <= number <= len(_SIGNALS):
+        return "SIG" + _SIGNALS[number - 1]
+    if _RTMIN <= number <= _RTMAX:
+        return f"SIGRTMIN+{number - _RTMIN}" if number > _RTMIN else "SIGRTMIN"
+    return str(number)
+
+
 def command(
     entrypoint: Sequence[str] | None,
     words: Sequence[str],

@@ -299,6 +299,23 @@ def test_too_few_descriptors_are_one_clear_error(session: Session) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
+def test_a_timeout_kills_and_does_not_wake_the_monitor_before(session: Session) -> None:
+    started = time.monotonic()
+    session.shell("exec sleep 1000", timeout=1)
+    assert session.ended()
+    assert time.monotonic() - started >= 1
+    assert (session.exit().code, session.exit().signal) == (137, 9)
+    # Far beyond what epoll_wait(2) takes: no end, and no spinning.
+    channel = session.start("/bin/cat", timeout=10**9, stdin_once=True)
+    time.sleep(0.3)
+    assert channel.pid is not None
+    before = sum(os.times()[2:4])
+    channel.send_stdin(b"")
+    assert collect(channel)[1] == (0, 0)
+    assert session.ended()
+    assert sum(os.times()[2:4]) - before < 0.1  # of the children that were reaped
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -309,6 +326,8 @@ def test_too_few_descriptors_are_one_clear_error(session: Session) -> None:
         ["--log", "../x", "--", "/bin/true"],
         ["--attach-name", "a/b", "--", "/bin/true"],
         ["--fd", "5", "--", "/bin/true"],
+        ["--timeout", "-1", "--", "/bin/true"],
+        ["--timeout", "9000000000000000000", "--", "/bin/true"],
         ["--no-record", "--log", "x", "--", "/bin/true"],
         ["--run"],
     ],

@@ -54,17 +54,17 @@ _CREATE = (
     " hosts-file hostuser http-proxy image-volume init-ctr init-path ip ip6 ipc isolation"
     " label-file link link-local-ip log-driver log-opt mac-address mount network-alias"
     " no-healthcheck no-hostname no-hosts oom-score-adj os passwd passwd-entry personality pid"
-    " platform pod pod-id-file preserve-fd preserve-fds publish publish-all quiet rdt-class"
+    " platform pod pod-id-file preserve-fd publish publish-all quiet rdt-class"
     " read-only-tmpfs requires restart retry retry-delay rmi rootfs runtime sdnotify"
     " seccomp-policy secret shm-size shm-size-systemd storage-opt subgidname subuidname sysctl"
-    " systemd timeout tls-verify tz uidmap ulimit umask unsetenv unsetenv-all use-api-socket"
+    " systemd tls-verify tz uidmap ulimit umask unsetenv unsetenv-all use-api-socket"
     " userns uts variant volume-driver volumes-from"
 )
 
 OPTIONS = {
     "container exists": "external",
     "create": _CREATE,
-    "exec": "cidfile no-session preserve-fd preserve-fds",
+    "exec": "cidfile no-session preserve-fd",
     "images": "history no-history tree",
     "info": "debug",
     "kill": "cidfile",

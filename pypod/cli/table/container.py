@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pypod.cli.table.run_terminal import PRESERVE_FDS, TERMINAL_OPTIONS
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pypod.cli.table import Command, Option
@@ -59,6 +61,7 @@ CREATE_OPTIONS: tuple[Option, ...] = (
     ("--stop-signal", "stop_signal", "str", "SIGNAL", "Signal that stop sends first"),
     ("--stop-timeout", "stop_timeout", "uint", "SECONDS", "Patience of stop before KILL", 10),
     ("--tmpfs", "tmpfs", "list", "DIR[:OPTIONS]", "Mount an empty directory in memory"),
+    *TERMINAL_OPTIONS,
     _TTY,
     _USER,
     ("--volume -v", "volume", "list", "SOURCE:DIR[:OPTIONS]", "Mount a directory of the host"),
@@ -69,6 +72,7 @@ RUN_OPTIONS: tuple[Option, ...] = (
     *CREATE_OPTIONS,
     ("--detach -d", "detach", "bool", "", "Leave the container in the background, print its id"),
     _KEYS,
+    PRESERVE_FDS,
     _PROXY,
 )
 
@@ -159,6 +163,7 @@ COMMANDS: dict[str, Command] = {
             _ENV_FILE,
             _INTERACTIVE,
             _LATEST,
+            PRESERVE_FDS,
             _PRIVILEGED,
             _TTY,
             _USER,

@@ -171,6 +171,15 @@ def test_loopback_and_hostname_belong_to_namespaces_of_ones_own() -> None:
     assert find(plan, "unshare") == [("user", "mount", "pid", "ipc", "cgroup")]
 
 
+def test_descriptors_of_the_caller_are_the_last_thing_before_the_program() -> None:
+    plan = compile_run(configuration(USER), USER, descriptors=2, listening=True)
+    assert verbs(plan)[-2:] == ["descriptors", "exec"]
+    assert find(plan, "descriptors") == [("10", "2", "listen")]
+    process = configuration(USER)["process"]
+    plan = compile_exec(configuration(USER), process, USER, descriptors=1)
+    assert find(plan, "descriptors") == [("10", "1", "plain")]
+
+
 def test_exec_joins_what_the_container_has_of_its_own() -> None:
     config = configuration(USER)
     config["linux"]["namespaces"] = [{"type": "mount"}, {"type": "pid"}]

@@ -47,12 +47,13 @@ def test_the_command_line_says_everything(reporter: Path) -> None:
             log="ctr.log",
             log_size_max=1000,
             attach_name="abc",
+            timeout=9,
             exit_words=["/usr/bin/pypod", "container", "cleanup"],
         )
     assert (reporter / "words").read_text().split() == (
         "--tty --stdin --stdin-once --run 4 --log ctr.log --log-size-max 1000 --log-keep 1 "
-        "--attach-name abc --fd 6 --fd 7 --exit-word /usr/bin/pypod --exit-word container "
-        "--exit-word cleanup -- /proc/self/fd/6 --plan 7"
+        "--attach-name abc --timeout 9 --fd 6 --fd 7 --exit-word /usr/bin/pypod --exit-word "
+        "container --exit-word cleanup -- /proc/self/fd/6 --plan 7"
     ).split()
 
 

@@ -14,6 +14,7 @@ from pypod.spec.process import (
     environment,
     exec_process,
     proxy_env,
+    signal_name,
     signal_number,
 )
 from tests.golden.make_configs import config
@@ -31,6 +32,13 @@ ALL = (1 << 41) - 1
 )  # fmt: skip
 def test_signals_have_names_and_numbers(word: str, number: int) -> None:
     assert signal_number(word) == number
+
+
+@pytest.mark.parametrize("number", range(1, 65))
+def test_a_signal_has_a_name_that_is_read_as_it(number: int) -> None:
+    if number in (32, 33):  # libc's own, without a name
+        assert signal_name(number) == str(number)
+    assert signal_number(signal_name(number)) == number
 
 
 @pytest.mark.parametrize(
