@@ -127,6 +127,8 @@ def options(args: Args) -> CreateOptions:
     for field in ("cidfile", "pidfile"):  # `start` may be typed in another directory
         if given[field]:
             given[field] = os.path.abspath(given[field])
+    if given["hosts_file"] not in ("", "none", "image"):
+        given["hosts_file"] = os.path.abspath(given["hosts_file"])
     for field, value in given.items():
         if isinstance(value, list):
             given[field] = tuple(value)

@@ -106,11 +106,7 @@ def _create(
             if chains:
                 mode = stat.S_IMODE(os.stat(layers.path(chains[-1])).st_mode)
                 os.chmod(f"{staging.directory}/upper", mode)
-            host = options.network == "host"
-            resolv, hosts = (
-                _host_file(path) if host else "" for path in ("/etc/resolv.conf", "/etc/hosts")
-            )
-            for name, text in build.etc_files(options, image, facts, ids, resolv, hosts).items():
+            for name, text in build.etc_files(options, image, facts, ids).items():
                 staging.write(name, text, mode=0o644)
             staging.write("config.json", fastjson.dumps(config))
             staging.write("create.json", fastjson.dumps(document))
@@ -186,14 +182,6 @@ def _check_sources(config: dict[str, Any]) -> None:
                     f"cannot mount {source} at {mount['destination']}: {error.strerror}",
                     hint="make it first" if isinstance(error, FileNotFoundError) else None,
                 ) from None
-
-
-def _host_file(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read(65536)
-    except OSError:
-        return ""
 
 
 def _reserve_cidfile(path: str) -> int | None:

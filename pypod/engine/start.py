@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 
 from pypod.constants import FD_BPF, FD_CONSOLE, FD_EXE, FD_PLAN, FD_PRESERVE, FD_STATUS
+from pypod.engine import names
 from pypod.errors import PypodError
 from pypod.kernel import log, memfd, paths
 from pypod.kernel.locks import Lock
@@ -18,6 +19,7 @@ from pypod.plan import ops as plan_ops
 from pypod.plan.compile import compile_run
 from pypod.runtime import init, monitor, seccomp
 from pypod.spec import process as spec_process
+from pypod.spec.reach import Reach
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,6 +85,7 @@ def _spawn(
     inherited: Inherited | None,
 ) -> Channel:
     facts = as_created(facts, create)
+    names.refresh(container, config, create, Reach(create["network"]))
     config = with_host_environment(config, create)
     count, listen = (inherited.count, inherited.environment) if inherited else (0, ())
     config = with_environment(config, list(listen))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pypod.errors import PypodError, UsageError
 from pypod.spec import ids as spec_ids
 from pypod.spec import mounts as spec_mounts
+from pypod.spec import names as spec_names
 from pypod.spec import namespaces, security
 from pypod.spec import process as spec_process
 from pypod.value import Value
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
 INIT_ANNOTATION = "io.pypod.init"
 NOFILE_MOST = 1048576
 
-_LOCALHOST = (
-    "127.0.0.1\tlocalhost localhost.localdomain localhost4 localhost4.localdomain4\n"
-    "::1\tlocalhost localhost.localdomain localhost6 localhost6.localdomain6\n"
-)
 _NOTHING_TO_DO = ("label=disable", "label:disable", "apparmor=unconfined", "apparmor:unconfined")
 """pypod sets no label of SELinux or AppArmor: to ask for none is to ask for what there is."""
 
@@ -67,6 +64,7 @@ def container_config(
         options.user or image.config.get("user", ""), ids.passwd, ids.group
     )
     network = namespaces.network(options.network)
+    spec_names.check(options, network)
     uid_map, gid_map = spec_ids.container_maps(facts, user)
     caps = security.capabilities(
         options.cap_add, options.cap_drop, options.privileged, facts.cap_bounding, user.uid
@@ -150,21 +148,13 @@ def etc_files(
     image: ImageRecord,
     facts: HostFacts,
     ids: Identity,
-    resolv_conf: str,
-    hosts: str = "",
 ) -> dict[str, str]:
     """Return the files that are bound into the container, by their names in the record.
 
-    `resolv_conf` and `hosts` are the host's own files: with its network go its names. The name
-    servers are not filtered, since the host's loopback is the container's.
+    `hosts` and `resolv.conf` are not among them: they are composed at each start (spec/names.py).
     """
-    hostname = _hostname(options, facts, ids)
-    host_network = namespaces.network(options.network) == "host"
-    names = hostname if hostname == ids.name else f"{hostname} {ids.name}"
-    known = hosts.rstrip("\n") + "\n" if host_network and hosts.strip() else _LOCALHOST
-    files = {
-        "hosts": known + f"127.0.0.1\t{names}\n",
-        "hostname": hostname + "\n",
+    return {
+        "hostname": _hostname(options, facts, ids) + "\n",
         "containerenv": (
             'engine="pypod"\n'
             f'name="{ids.name}"\n'
@@ -174,9 +164,6 @@ def etc_files(
             f"rootless={int(facts.uid != 0)}\n"
         ),
     }
-    if host_network:
-        files["resolv.conf"] = resolv_conf
-    return files
 
 
 def _command(options: CreateOptions, image: ImageRecord) -> tuple[list[str], list[str], list[str]]:
@@ -265,7 +252,7 @@ def _workdir(options: CreateOptions, image: ImageRecord) -> str:
 def _mounts(
     options: CreateOptions, facts: HostFacts, ids: Identity, gid_map: tuple[Extent, ...]
 ) -> list[dict[str, Any]]:
-    host_network = namespaces.network(options.network) == "host"
+    network = namespaces.network(options.network)
     asked = [spec_mounts.volume(text, ids.cwd) for text in options.volume]
     asked += [spec_mounts.tmpfs(text) for text in options.tmpfs]
     taken = [mount["destination"] for mount in asked]
@@ -274,7 +261,7 @@ def _mounts(
             raise UsageError(f"{destination}: duplicate mount destination")
     own = spec_mounts.base(
         facts,
-        host_network=host_network,
+        host_network=network == "host",
         has_tty_group=spec_ids.is_mapped(gid_map, 5),
         privileged=options.privileged,
     )
@@ -282,7 +269,7 @@ def _mounts(
         own += spec_mounts.read_only_tmpfs()
     if options.privileged:
         own += spec_mounts.devices(ids.devices)
-    names = ["hosts", "hostname", "containerenv"] + (["resolv.conf"] if host_network else [])
+    names = spec_names.injected(options, network)
     own += spec_mounts.injected(ids.directory, names, read_only=options.read_only)
     mounts = [mount for mount in own if mount["destination"] not in taken] + asked
     # Shorter paths first, so that nothing covers what was mounted before it.

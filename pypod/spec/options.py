@@ -46,6 +46,16 @@ class CreateOptions(Value):
     # terminals, descriptors, time
     timeout: int = 0
     """Seconds; 0 is for ever."""
+    # names (spec/names.py)
+    add_host: tuple[str, ...] = ()
+    dns: tuple[str, ...] = ()
+    dns_search: tuple[str, ...] = ()
+    dns_option: tuple[str, ...] = ()
+    hosts_file: str = ""
+    """A path, `none`, or empty: the host's own with its network."""
+    network_alias: tuple[str, ...] = ()
+    no_hosts: bool = False
+    no_hostname: bool = False
 
     def record(self) -> dict[str, Any]:
         """Return what create.json keeps: no text of env files, which is in the environment."""

@@ -44,16 +44,16 @@ GLOBAL_OPTIONS = frozenset(
 )
 
 _CREATE = (
-    "add-host annotation arch authfile cert-dir cgroup-conf cgroup-parent cgroupns cgroups"
+    "annotation arch authfile cert-dir cgroup-conf cgroup-parent cgroupns cgroups"
     " chrootdirs conmon-pidfile creds decryption-key device device-cgroup-rule"
-    " disable-content-trust dns dns-opt dns-option dns-search domainname env-host env-merge"
+    " disable-content-trust domainname env-host env-merge"
     " expose gidmap gpus group-add group-entry health-cmd health-interval health-log-destination"
     " health-max-log-count health-max-log-size health-on-failure health-retries"
     " health-start-interval health-start-period health-startup-cmd health-startup-interval"
     " health-startup-retries health-startup-success health-startup-timeout health-timeout"
-    " hosts-file hostuser http-proxy image-volume init-ctr init-path ip ip6 ipc isolation"
-    " label-file link link-local-ip log-driver log-opt mac-address mount network-alias"
-    " no-healthcheck no-hostname no-hosts oom-score-adj os passwd passwd-entry personality pid"
+    " hostuser http-proxy image-volume init-ctr init-path ip ip6 ipc isolation"
+    " label-file link link-local-ip log-driver log-opt mac-address mount"
+    " no-healthcheck oom-score-adj os passwd passwd-entry personality pid"
     " platform pod pod-id-file preserve-fd publish publish-all quiet rdt-class"
     " read-only-tmpfs requires restart retry retry-delay rmi rootfs runtime sdnotify"
     " seccomp-policy secret shm-size shm-size-systemd storage-opt subgidname subuidname sysctl"

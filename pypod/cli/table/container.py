@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pypod.cli.table.run_names import NAMES_OPTIONS
 from pypod.cli.table.run_terminal import PRESERVE_FDS, TERMINAL_OPTIONS
 
 TYPE_CHECKING = False
@@ -66,6 +67,7 @@ CREATE_OPTIONS: tuple[Option, ...] = (
     _USER,
     ("--volume -v", "volume", "list", "SOURCE:DIR[:OPTIONS]", "Mount a directory of the host"),
     _WORKDIR,
+    *NAMES_OPTIONS,
 )
 
 RUN_OPTIONS: tuple[Option, ...] = (

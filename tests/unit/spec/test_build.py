@@ -22,8 +22,8 @@ from tests.golden.make_configs import (
 )
 
 
-def files(resolv: str = "", hosts: str = "", **options: Any) -> dict[str, str]:
-    return etc_files(CreateOptions(**options), IMAGE, USER, identity(), resolv, hosts)
+def files(**options: Any) -> dict[str, str]:
+    return etc_files(CreateOptions(**options), IMAGE, USER, identity())
 
 
 def places(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -146,10 +146,8 @@ def test_a_relative_working_directory_is_refused() -> None:
 
 def test_etc_files_name_the_container() -> None:
     made = files()
-    assert set(made) == {"hosts", "hostname", "containerenv"}
+    assert set(made) == {"hostname", "containerenv"}
     assert made["hostname"] == "0123456789ab\n"
-    assert "127.0.0.1\t0123456789ab box\n" in made["hosts"]
-    assert "::1\tlocalhost" in made["hosts"]
     assert made["containerenv"].splitlines() == [
         'engine="pypod"',
         'name="box"',
@@ -160,16 +158,9 @@ def test_etc_files_name_the_container() -> None:
     ]
 
 
-def test_etc_files_of_the_hosts_network_are_the_hosts() -> None:
-    made = files("nameserver 127.0.0.53\n", "127.0.0.1 localhost\n10.0.0.7 nas", network="host")
-    assert made["resolv.conf"] == "nameserver 127.0.0.53\n"
-    assert made["hosts"] == "127.0.0.1 localhost\n10.0.0.7 nas\n127.0.0.1\tdesk box\n"
-    assert "nas" not in files("", "10.0.0.7 nas\n")["hosts"]
-    assert "localhost" in files("", "", network="host")["hosts"]
-
-
 def test_etc_files_use_the_asked_host_name() -> None:
-    assert files(hostname="box")["hosts"].endswith("127.0.0.1\tbox\n")
+    assert files(hostname="box.test")["hostname"] == "box.test\n"
+    assert files(network="host")["hostname"] == "desk\n"
 
 
 def document(**options: Any) -> dict[str, Any]:

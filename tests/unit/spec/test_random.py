@@ -58,7 +58,7 @@ def test_random_options_and_images_compose_or_fail_with_an_error(seed: int) -> N
         try:
             found = container_config(asked, record, facts, who)
             create_document(asked, record, facts, who)
-            etc_files(asked, record, facts, who, "", "")
+            etc_files(asked, record, facts, who)
         except PypodError as error:
             assert error.code == 125
             continue

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names inside containers: /etc/hosts, /etc/resolv.conf, /etc/hostname."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures.program import Program
+
+pytestmark = pytest.mark.own
+NONE = ("--network", "none")
+HOST = ("--network", "host")
+SHOW = ("cat", "/etc/hosts")
+RESOLV = ("cat", "/etc/resolv.conf")
+HOSTS_TEXT = """\
+127.0.0.1	localhost localhost.localdomain localhost4 localhost4.localdomain4
+::1	localhost localhost.localdomain localhost6 localhost6.localdomain6
+"""
+
+
+@pytest.fixture
+def host_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a file that pypod takes for the host's /etc/resolv.conf."""
+    path = tmp_path / "etc" / "resolv.conf"
+    path.parent.mkdir()
+    path.write_text("search home.lan\nnameserver 127.0.0.53\nnameserver 192.0.2.53\n")
+    monkeypatch.setenv("PYPOD_RESOLV_CONF", str(path))
+    return path
+
+
+def test_a_container_knows_itself_and_its_loopback(pypod: Program, image: str) -> None:
+    out = pypod("run", "--rm", *NONE, "--name", "names-1", "-h", "box.test", image, *SHOW).out
+    assert out == HOSTS_TEXT + "127.0.0.1\tbox.test names-1\n"
+
+
+def test_the_files_are_readable_by_every_user_of_the_container(pypod: Program, image: str) -> None:
+    script = "cat /etc/hosts /etc/resolv.conf /etc/hostname >/dev/null && echo all"
+    assert pypod("run", "--rm", *HOST, "-u", "1000", image, "sh", "-c", script).line == "all"
+
+
+def test_added_hosts_come_in_every_form(pypod: Program, image: str) -> None:
+    added = ("--add-host", "a:192.0.2.1", "--add-host", "b=192.0.2.2", "--add-host", "c;d:fd00::3")
+    out = pypod("run", "--rm", *NONE, *added, "--add-host", "localhost:192.0.2.9", image, *SHOW).out
+    lines = out.splitlines()
+    for line in ("192.0.2.1\ta", "192.0.2.2\tb", "fd00::3\tc d", "192.0.2.9\tlocalhost"):
+        assert line in lines
+    assert "127.0.0.1\tlocalhost " not in out
+
+
+def test_the_host_is_host_gateway_where_it_can_be_reached(pypod: Program, image: str) -> None:
+    gateway = ("--add-host", "h:host-gateway")
+    assert "127.0.0.1\th\n" in pypod("run", "--rm", *HOST, *gateway, image, *SHOW).out
+    done = pypod("run", "--rm", *NONE, *gateway, image, *SHOW, check=125)
+    assert "--add-host h:host-gateway: the container cannot reach the host" in done.err
+    assert pypod("ps", "-aq").out == ""
+
+
+def test_an_alias_is_a_name_of_the_container(pypod: Program, image: str) -> None:
+    out = pypod("run", "--rm", *NONE, "--network-alias", "db,cache", image, *SHOW).out
+    assert out.splitlines()[-1].endswith(" db cache")
+
+
+def test_a_hosts_file_comes_first_and_none_is_none(
+    pypod: Program, image: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "hosts"
+    path.write_text("192.0.2.7 nas nas.lan # the old one\n")
+    done = pypod("run", "--rm", *NONE, "--hosts-file", "hosts", image, *SHOW, cwd=tmp_path)
+    assert "192.0.2.7\tnas nas.lan\n" in done.out
+    out = pypod("run", "--rm", *HOST, "--hosts-file", "none", "-h", "b", image, *SHOW).out
+    assert out.startswith(HOSTS_TEXT)
+    missing = str(tmp_path / "missing")
+    done = pypod("run", "--rm", *NONE, "--hosts-file", missing, image, "true", check=125)
+    assert done.err == f"Error: --hosts-file {missing}: No such file or directory\n"
+
+
+def test_the_images_own_files_are_there_when_they_are_wanted(pypod: Program, image: str) -> None:
+    script = "cat /etc/hosts /etc/hostname; ls /etc"
+    words = ("--no-hosts", "--no-hostname", image, "sh", "-c", script)
+    assert "host" not in pypod("run", "--rm", *NONE, *words).out
+    done = pypod("run", "--rm", *NONE, "--no-hosts", "--add-host", "a:::1", image, check=125)
+    assert done.err == "Error: --no-hosts and --add-host cannot be set together\n"
+
+
+def test_the_hosts_network_brings_its_resolver(pypod: Program, image: str, host_file: Path) -> None:
+    assert pypod("run", "--rm", *HOST, image, *RESOLV).out == host_file.read_text()
+
+
+def test_servers_domains_and_options_replace_the_hosts(
+    pypod: Program, image: str, host_file: Path
+) -> None:
+    host_file.write_text(host_file.read_text() + "options edns0\n")
+    words = ("--dns", "192.0.2.1", "--dns", "fd00::1")
+    out = pypod("run", "--rm", *HOST, *words, image, *RESOLV).out
+    assert out == "search home.lan\nnameserver 192.0.2.1\nnameserver fd00::1\noptions edns0\n"
+    words = ("--dns-search", "a.test,b.test", "--dns-opt", "ndots:3", "--dns-option", "rotate")
+    out = pypod("run", "--rm", *HOST, *words, image, *RESOLV).out
+    assert out == (
+        "search a.test b.test\nnameserver 127.0.0.53\nnameserver 192.0.2.53\n"
+        "options ndots:3 rotate\n"
+    )
+    assert "search" not in pypod("run", "--rm", *HOST, "--dns-search", ".", image, *RESOLV).out
+
+
+def test_dns_none_leaves_the_images_resolver(pypod: Program, image: str) -> None:
+    done = pypod("run", "--rm", *HOST, "--dns", "none", image, *RESOLV, check=1)
+    assert "No such file" in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--dns 192.0.2", "192.0.2 is not an ip address"),
+        ("--dns-search a_b", "a_b is not a valid domain"),
+        ("--add-host a", 'bad format for add-host: "a"'),
+        ("--add-host a:b", 'invalid IP address in add-host: "b"'),
+        ("--network none --dns 192.0.2.1", "conflicting options: dns and the network mode: none"),
+    ],
+)
+def test_what_makes_no_sense_is_said_in_podmans_words(
+    pypod: Program, image: str, words: str, said: str
+) -> None:
+    done = pypod("create", *HOST, *words.split(), image, check=125)
+    assert done.err.splitlines()[0] == f"Error: {said}"
+    assert pypod("ps", "-aq").out == ""
+
+
+def test_each_start_composes_the_files_again(
+    pypod: Program, image: str, host_file: Path, tmp_path: Path
+) -> None:
+    script = "cat /etc/resolv.conf /etc/hosts; echo mine >/etc/resolv.conf; chown 1 /etc/hosts"
+    words = ("--name", "names-2", "-h", "b", "--hosts-file", str(tmp_path / "hosts"))
+    (tmp_path / "hosts").write_text("192.0.2.7 nas\n")
+    pypod("create", *HOST, *words, image, "sh", "-c", script + " || true")
+    first = pypod("start", "-a", "names-2").out
+    assert "192.0.2.53" in first and "192.0.2.7\tnas" in first and "b names-2" in first
+    host_file.write_text("nameserver 192.0.2.54\n")
+    (tmp_path / "hosts").write_text("192.0.2.8 nas\n")
+    pypod("rename", "names-2", "names-3")
+    second = pypod("start", "-a", "names-3").out
+    assert second.startswith("nameserver 192.0.2.54\n127.0.0.1\t")
+    assert "192.0.2.53" not in second and "mine" not in second
+    assert "192.0.2.8\tnas" in second and "b names-3" in second
+
+
+def test_inspect_shows_what_was_asked(pypod: Program, image: str) -> None:
+    words = ("--add-host", "a:::1", "--dns", "192.0.2.1", "--dns-search", "c.d")
+    pypod("create", *HOST, "--name", "names-4", *words, "--dns-option", "rotate", image)
+    found = json.loads(pypod("inspect", "-f", "{{json .HostConfig}}", "names-4").out)
+    kept = [found[key] for key in ("ExtraHosts", "Dns", "DnsSearch", "DnsOptions")]
+    assert kept == [["a:::1"], ["192.0.2.1"], ["c.d"], ["rotate"]]
