@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 
 from pypod.cli import attached
-from pypod.engine import attach, create, images, remove, start
+from pypod.engine import attach, create, images, pull_policy, remove, start
 from pypod.errors import LostMonitor, PypodError, UsageError
 from pypod.kernel import fastjson, inherited, log, paths
 from pypod.kernel.facts import facts as host_facts
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pypod.cli.parse import Args
     from pypod.engine.create import Created
     from pypod.oci.image import ImageRecord
+    from pypod.oci.manifest import Platform
     from pypod.spec.facts import HostFacts
 
 _STREAMS = ("stdin", "stdout", "stderr")
@@ -101,17 +102,44 @@ def _create(args: Args, facts: HostFacts) -> Created:
         log.warn(facts.single_reason)
     if not args.network and os.isatty(2):
         os.write(2, b"No --network: the container has its own loopback and nothing else.\n")
-    image = images.ensure(
-        places, args.image, args.pull, facts, pull=lambda name: _pull(args, facts, name)
+    image = pull_policy.ensure(
+        places,
+        args.image,
+        args.pull,
+        facts,
+        pull=lambda name: _pull(args, facts, name),
+        platform=_platform(args, facts),
     )
     name = images.full_name(places, image, args.image)
-    return create.create(places, facts, options(args), image, name, tuple(args.command_line))
+    return create.create(places, facts, options(args), image, name, _recorded(args))
 
 
 def _pull(args: Args, facts: HostFacts, name: str) -> ImageRecord:
     from pypod.cli.transfer import pull_for_run
 
     return pull_for_run(args, facts, name)
+
+
+def _platform(args: Args, facts: HostFacts) -> Platform | None:
+    if not (args.platform or args.os or args.arch or args.variant):
+        return None
+    from pypod.cli.transfer import platform_for_run
+
+    return platform_for_run(args, facts)
+
+
+def _recorded(args: Args) -> tuple[str, ...]:
+    """Return the command line as records keep it: without the password of --creds."""
+    words = list(args.command_line)
+    end = len(words) - len(args.command) - 1
+    kept, at = [], 0
+    while at < end:
+        if words[at] == "--creds":
+            at += 1
+        elif not words[at].startswith("--creds="):
+            kept.append(words[at])
+        at += 1
+    return (*kept, *words[end:])
 
 
 def options(args: Args) -> CreateOptions:

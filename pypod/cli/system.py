@@ -8,7 +8,7 @@ import sys
 
 from pypod import __version__
 from pypod.engine import images, ps
-from pypod.kernel import fastjson, procfs
+from pypod.kernel import config, fastjson, procfs
 from pypod.kernel.facts import facts as host_facts
 from pypod.output import listing
 
@@ -85,6 +85,7 @@ def _document(args: Args, facts: HostFacts) -> dict[str, Any]:
             },
         },
         "missing": _missing(facts, loginuid),
+        "registries": _registries(args),
         "store": {
             "graphDriverName": "overlay",
             "graphRoot": places.graph,
@@ -99,6 +100,30 @@ def _document(args: Args, facts: HostFacts) -> dict[str, Any]:
         },
         "version": {"Version": __version__, "APIVersion": __version__},
     }
+
+
+def _registries(args: Args) -> dict[str, Any]:
+    """Return the configuration of names in podman's shape: `search`, and each entry's prefix."""
+    names = config.load(args.places).registries
+    shown: dict[str, Any] = {
+        entry.prefix: {
+            "Prefix": entry.prefix,
+            "Location": entry.location,
+            "Insecure": entry.insecure,
+            "Mirrors": [
+                {
+                    "Location": mirror.location,
+                    "Insecure": mirror.insecure,
+                    "PullFromMirror": mirror.pull,
+                }
+                for mirror in entry.mirrors
+            ],
+            "Blocked": entry.blocked,
+            "MirrorByDigestOnly": entry.digest_only,
+        }
+        for entry in names.entries
+    }
+    return {**({"search": list(names.search)} if names.search else {}), **shown}
 
 
 def _extent(extent: tuple[int, int, int]) -> dict[str, int]:

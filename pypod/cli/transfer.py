@@ -1,112 +1,134 @@
 # SPDX-License-Identifier: Apache-2.0
-"""pull: images from a registry."""
+"""pull: images from a registry, for itself and for run and create."""
 
 from __future__ import annotations
 
 import os
+import sys
 
 from pypod.cli.lifecycle import report
-from pypod.engine import images as engine_images
-from pypod.engine import transfer
+from pypod.engine import pull_policy
+from pypod.engine.sources import Sources, Wishes
 from pypod.errors import PypodError, UsageError
-from pypod.kernel import config, log, paths
+from pypod.kernel import log, paths
 from pypod.kernel.facts import facts as host_facts
 from pypod.oci import reference
 from pypod.oci.manifest import Platform, architecture_of
+from pypod.output import prompt
 from pypod.output.progress import Bars
 from pypod.registry import auth
-from pypod.registry.repository import NotThere
+from pypod.registry.repository import Patience
+from pypod.text.units import parse_duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pypod.cli.parse import Args
     from pypod.oci.image import ImageRecord
-    from pypod.oci.reference import Reference
     from pypod.registry.auth import Credentials
     from pypod.spec.facts import HostFacts
-
-
-class _Wishes:
-    """What the command line says about every image it names."""
-
-    def __init__(self, platform: Platform) -> None:
-        self.platform = platform
-        self.tls_verify: bool | None = None
-        self.credentials: Credentials | None = None
-        self.authfile = ""
-        self.quiet = False
 
 
 def pull(args: Args) -> int:
     """Pull images; print the id of each as it is there. One that fails does not stop the others."""
     facts = host_facts()
-    wishes = _Wishes(_platform(args, facts))
-    if args.tls_verify is not None:
-        wishes.tls_verify = args.tls_verify == "true"
-    wishes.credentials = _credentials(args.creds) if args.creds else None
-    wishes.authfile, wishes.quiet = args.authfile, args.quiet
+    pull_policy.check("--policy", args.policy)
+    wishes = _wishes(args, facts)
+    if args.all_tags:
+        _check_untagged(args.images)
     paths.prepare(args.places)
     if facts.single_reason:
         log.warn(facts.single_reason)
+    sources = _sources(args, facts, wishes)
     code = 0
     for name in args.images:
         try:
-            image = _pull(args, facts, name, wishes)
+            if args.all_tags:
+                code = _pull_tags(sources, name) or code
+                continue
+            asked = wishes.platform if _names_platform(args) else None
+            image = pull_policy.choose(args.places, name, args.policy, sources.pull, asked)
         except PypodError as error:
             if len(args.images) == 1:
                 raise
             report(error)
             code = code or error.code
         else:
-            print(image.id.removeprefix("sha256:"), flush=True)
+            _print_id(image)
     return code
 
 
 def pull_for_run(args: Args, facts: HostFacts, name: str) -> ImageRecord:
     """Pull the image of `run` or `create`, whose stdout is the container's."""
-    return _pull(args, facts, name, _Wishes(Platform("linux", *architecture_of(facts.machine))))
+    return _sources(args, facts, _wishes(args, facts)).pull(name)
 
 
-def _pull(args: Args, facts: HostFacts, name: str, wishes: _Wishes) -> ImageRecord:
-    if engine_images.is_embedded(name):
-        return engine_images.embedded(args.places)
-    settings = config.load(args.places)
-    found = _references(name.removeprefix("docker://"), settings.search)
-    for number, wanted in enumerate(found):
-        try:
-            return _pull_one(args, facts, wanted, wishes, settings)
-        except NotThere:
-            if number == len(found) - 1:
-                raise
-    raise UsageError(f"{name}: a short name, and no registry to search for it")
+def platform_for_run(args: Args, facts: HostFacts) -> Platform | None:
+    """Return the platform that `run` or `create` asks for; None for any that is here."""
+    if not _names_platform(args):
+        return None
+    wanted, own = _platform(args, facts), architecture_of(facts.machine)
+    if (wanted.os, wanted.architecture) != ("linux", own[0]):
+        log.warn(f"image platform {wanted} is not this machine's, linux/{own[0]}: emulation needed")
+    return wanted
 
 
-def _pull_one(
-    args: Args, facts: HostFacts, wanted: Reference, wishes: _Wishes, settings: config.Config
-) -> ImageRecord:
-    credentials = wishes.credentials or auth.find(wanted.domain, wanted.path, wishes.authfile)
-    verify = wishes.tls_verify
-    if verify is None:
-        verify = wanted.domain not in settings.insecure
-    if not verify:
-        log.warn(f"TLS of registry {wanted.domain} is not verified: anybody could answer")
-    options = transfer.Options(
-        platform=wishes.platform,
-        tls_verify=verify,
-        credentials=credentials,
-        trusted_realms=settings.trusted_realms,
+def _sources(args: Args, facts: HostFacts, wishes: Wishes) -> Sources:
+    ask = prompt.choose if prompt.can_ask() else None
+    return Sources(args.places, facts, wishes, lambda: Bars(args.quiet), ask)
+
+
+def _wishes(args: Args, facts: HostFacts) -> Wishes:
+    return Wishes(
+        platform=_platform(args, facts),
+        tls_verify=None if args.tls_verify is None else args.tls_verify == "true",
+        credentials=_credentials(args.creds) if args.creds else None,
+        authfile=args.authfile,
+        cert_dir=args.cert_dir,
+        patience=_patience(args),
     )
-    with Bars(wishes.quiet) as bars:
-        bars.note(f"Trying to pull {wanted}...")
-        return transfer.pull(args.places, facts, wanted, options, bars)
 
 
-def _references(name: str, search: tuple[str, ...]) -> list[Reference]:
-    """Return where a name may be: a short one in each registry of the search list."""
-    wanted = reference.parse(name)
-    if not reference.is_short(name) or wanted.domain in search[:1]:
-        return [wanted]
-    return [reference.parse(f"{domain}/{name}") for domain in search]
+def _patience(args: Args) -> Patience:
+    """Return how often to try: --retry counts the tries after the first, as podman's."""
+    patience = Patience()
+    changes: dict[str, object] = {}
+    if args.retry is not None:
+        changes.update(tries=args.retry + 1, connects=args.retry + 1)
+    if args.retry_delay:
+        try:
+            seconds = parse_duration(args.retry_delay)
+        except ValueError as error:
+            raise UsageError(f"--retry-delay: {error}") from None
+        if seconds < 0:
+            raise UsageError(f"--retry-delay {args.retry_delay}: time does not go backwards")
+        changes.update(wait_first=seconds, steady=True)
+    made: Patience = patience.replace(**changes)
+    return made
+
+
+def _check_untagged(names: list[str]) -> None:
+    for name in names:
+        bare = reference.parse(name.removeprefix("docker://"))
+        tagged = ":" in name.removeprefix("docker://").rpartition("/")[2]
+        if bare.digest or tagged:
+            raise UsageError(f"{name}: a tag or digest cannot be used with --all-tags")
+
+
+def _pull_tags(sources: Sources, name: str) -> int:
+    """Pull every tag of a repository; print the ids."""
+    code = 0
+    for wanted in sources.tags(name):
+        try:
+            _print_id(sources.pull_one(wanted))
+        except PypodError as error:
+            report(error)
+            code = code or error.code
+    return code
+
+
+def _print_id(image: ImageRecord) -> None:
+    sys.stdout.write(image.id.removeprefix("sha256:") + "\n")
+    sys.stdout.flush()
 
 
 def _credentials(text: str) -> Credentials:
@@ -117,6 +139,10 @@ def _credentials(text: str) -> Credentials:
 
         text = f"{text}:{getpass.getpass('Password: ')}"
     return auth.parse_creds(text)
+
+
+def _names_platform(args: Args) -> bool:
+    return bool(args.platform or args.os or args.arch or args.variant)
 
 
 def _platform(args: Args, facts: HostFacts) -> Platform:

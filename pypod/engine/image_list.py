@@ -169,7 +169,7 @@ def _is_of(row: Row, wanted: str) -> bool:
         return False
     tagged = ":" in plain.rpartition("/")[2]
     own = row.name if tagged else row.repository
-    full = images.candidates(plain)
+    full = list(images.candidates(plain))
     if own in (full if tagged else [name.rpartition(":")[0] for name in full]):
         return True
     return reference.is_short(plain) and own.endswith("/" + plain)

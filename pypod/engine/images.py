@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images of the store: finding, adding, naming them, and having one ready to run."""
+"""Images of the store: finding, adding and naming them."""
 
 from __future__ import annotations
 
@@ -11,25 +11,23 @@ from pypod.errors import (
     PypodError,
     UsageError,
 )
-from pypod.kernel import paths
+from pypod.kernel import config, paths
 from pypod.oci import digest as oci_digest
 from pypod.oci import manifest as oci_manifest
-from pypod.oci import reference
+from pypod.oci import reference, registries
 from pypod.oci.image import ImageRecord, record
 from pypod.store import blobs, layout, summary
-from pypod.store.layers import Layers
 from pypod.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
     from pypod.kernel.paths import Places
-    from pypod.spec.facts import HostFacts
+    from pypod.oci.reference import Reference
 
 _HEX = frozenset("0123456789abcdef")
-_POLICIES = ("missing", "always", "never", "newer", "ifnewer")
 
 
 class Found(Value):
@@ -57,18 +55,19 @@ def find(places: Places, name: str) -> ImageRecord:
 def resolve(places: Places, word: str) -> Found:
     """Return what `word` means: full name, name@digest, id, digest, short name, in this order.
 
-    `b:1` is localhost/b:1, else docker.io/library/b:1, else the one image whose name ends in /b:1
-    (podman's rule, but several such images are an error). Raises ImageNotKnown, AmbiguousId.
+    `b:1` is localhost/b:1, else its alias or the first of the search list (registries.conf), else
+    the one image whose name ends in /b:1 (podman's rule, but several such images are an error).
+    Raises ImageNotKnown, AmbiguousId.
     """
     descriptors = layout.ours(places)
     bare = word.removeprefix("sha256:")
     is_id = 0 < len(bare) <= 64 and _HEX.issuperset(bare)
     if not (word.startswith("sha256:") and is_id):
         named = {layout.name_of(entry): entry for entry in descriptors}
-        for candidate in candidates(word):
+        for candidate in candidates(word, places):
             if candidate in named:
                 return Found(named[candidate], candidate)
-        found = _by_digest(word, descriptors)
+        found = _by_digest(places, word, descriptors)
         if found is not None:
             return found
     found = _by_id(bare, descriptors) if is_id else None
@@ -79,15 +78,32 @@ def resolve(places: Places, word: str) -> Found:
     return found
 
 
-def candidates(word: str) -> list[str]:
-    """Return the stored names that a word may stand for; none when it is no name at all."""
+def candidates(word: str, places: Places | None = None) -> Iterator[str]:
+    """Yield the stored names that a word may stand for; none when it is no name at all.
+
+    With `places` by the configuration, which is read only when localhost/ is not what was meant.
+    Raises PypodError for a configuration that makes no sense.
+    """
     try:
-        return reference.candidates(word)
+        names = reference.candidates(word)
+    except UsageError:
+        return
+    if places is None or len(names) < 2:
+        yield from names
+        return
+    yield names[0]
+    yield from (one.name for one in _meant(places, word))
+
+
+def _meant(places: Places, word: str) -> list[Reference]:
+    """Return what a short name means on registries."""
+    try:
+        return registries.short_names(config.load(places).registries, word)[0]
     except UsageError:
         return []
 
 
-def _by_digest(word: str, descriptors: list[dict[str, Any]]) -> Found | None:
+def _by_digest(places: Places, word: str, descriptors: list[dict[str, Any]]) -> Found | None:
     """Find `name@digest`: any of the image's digests, under that repository."""
     if "@" not in word:
         return None
@@ -95,6 +111,7 @@ def _by_digest(word: str, descriptors: list[dict[str, Any]]) -> Found | None:
         wanted = reference.parse(word)
         repositories = [wanted.repository]
         if reference.is_short(word):
+            repositories = [one.repository for one in _meant(places, word)]
             repositories.insert(0, reference.local(word).repository)
     except UsageError:
         return None
@@ -164,7 +181,7 @@ def names_of(places: Places, image_id: str) -> list[str]:
 def full_name(places: Places, image: ImageRecord, typed: str) -> str:
     """Return the image's name to show for what the user typed: that name in full, or the first."""
     names = names_of(places, image.id)
-    for candidate in candidates(typed):
+    for candidate in candidates(typed, places):
         if candidate in names:
             return candidate
     for name in names:
@@ -246,54 +263,6 @@ def add_image(
     return image
 
 
-def ensure(
-    places: Places,
-    name: str,
-    policy: str,
-    facts: HostFacts,
-    pull: Callable[[str], ImageRecord],
-) -> ImageRecord:
-    """Return an image that can be run at once, pulling and unpacking by the policy.
-
-    Raises ImageNotKnown for `never`, and what `pull` raises.
-    """
-    if policy not in _POLICIES:
-        raise PypodError(f'--pull: unknown policy "{policy}"', hint=" ".join(_POLICIES[:4]))
-    image = None
-    if policy in ("missing", "never") or is_embedded(name):
-        image = _here(places, name)
-    if image is None and policy == "never":
-        raise ImageNotKnown(name, hint="--pull=missing fetches it")
-    if image is None and policy in ("newer", "ifnewer"):
-        image = _newer(places, name, pull)
-    if image is None:
-        image = pull(name)
-    if Layers(places, facts).missing(image.chain_ids):
-        from pypod.engine import unpack
-
-        unpack.unpack_stored(places, facts, image)
-    return image
-
-
-def _here(places: Places, name: str) -> ImageRecord | None:
-    try:
-        return find(places, name)
-    except ImageNotKnown:
-        return embedded(places) if is_embedded(name) else None
-
-
-def _newer(
-    places: Places, name: str, pull: Callable[[str], ImageRecord]
-) -> ImageRecord | None:
-    here = _here(places, name)
-    try:
-        return pull(name)
-    except PypodError:
-        if here is None:
-            raise
-        return here
-
-
 def is_embedded(name: str) -> bool:
     """Say whether a name means the image that comes with pypod."""
     return reference.EMBEDDED in candidates(name)
@@ -348,10 +317,14 @@ def untag(places: Places, word: str, names: list[str]) -> None:
     held = names_of(places, resolve(places, word).id)
     gone = []
     for one in names or held:
-        full = one if one in held else next((name for name in candidates(one) if name in held), "")
+        full = one if one in held else _first_of(held, one, places)
         if not full:
             raise PypodError(
                 f"{reference.local(one)}: tag not known", hint=f"its names: {' '.join(held)}"
             )
         gone.append(full)
     layout.drop_names(places, gone)
+
+
+def _first_of(held: list[str], word: str, places: Places) -> str:
+    return next((name for name in candidates(word, places) if name in held), "")

@@ -18,7 +18,7 @@ from pypod.kernel import strictjson
 from pypod.oci import manifest as oci_manifest
 from pypod.oci.image import platform_of, record
 from pypod.registry.client import BodyCut
-from pypod.registry.repository import Repository
+from pypod.registry.repository import Patience, Repository
 from pypod.store import blobs, layout
 from pypod.value import Value
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from pypod.oci.manifest import Descriptor, Manifest, Platform
     from pypod.oci.reference import Reference
     from pypod.registry.auth import Credentials
-    from pypod.registry.repository import Patience
     from pypod.spec.facts import HostFacts
 
     class Progress(Protocol):
@@ -49,7 +48,6 @@ if TYPE_CHECKING:
 
 
 _WORKERS = 4
-_TRIES = 5
 _STEP = 1 << 20
 """A connection that brought so many new bytes before it was cut does not count as a failed try."""
 _LEAVE_SECONDS = 0.7
@@ -67,6 +65,9 @@ class Options(Value):
     credentials: Credentials | None = None
     trusted_realms: tuple[str, ...] = ()
     patience: Patience | None = None
+    source: Reference | None = None
+    """Where it comes from if that is not its name's own place: a mirror."""
+    cert_dir: str = ""
 
 
 class _Silent:
@@ -129,9 +130,12 @@ class _Pull:
     ) -> None:
         self.places, self.facts = places, facts
         self.wanted, self.options, self.progress = wanted, options, progress
+        source = options.source or wanted
+        self._tries = (options.patience or Patience()).tries
         self.repository = Repository(
-            wanted.domain,
-            wanted.path,
+            source.domain,
+            source.path,
+            cert_dir=options.cert_dir,
             credentials=options.credentials,
             tls_verify=options.tls_verify,
             trusted_realms=options.trusted_realms,
@@ -182,7 +186,8 @@ class _Pull:
         From the first answer on everything is asked for by digest: a tag that moves meanwhile
         cannot mix two images.
         """
-        wanted, digest, index = self.wanted.wanted, self.wanted.digest, b""
+        source = self.options.source or self.wanted
+        wanted, digest, index = source.wanted, self.wanted.digest, b""
         for _depth in range(oci_manifest.INDEX_DEPTH_MOST + 1):
             body, content_type = self._manifest(wanted, digest)
             parsed = oci_manifest.parse(strictjson.loads(body, "the manifest"), content_type)
@@ -208,13 +213,13 @@ class _Pull:
         """Return the configuration, verified, without keeping it: the platform is not known yet."""
         if blobs.exists(self.places, descriptor.digest, descriptor.size):
             return blobs.read(self.places, descriptor.digest)
-        for attempt in range(1, _TRIES + 1):
+        for attempt in range(1, self._tries + 1):
             try:
                 with self.repository.blob(descriptor.digest, descriptor.size) as body:
                     data = b"".join(body)
                 break
             except BodyCut:
-                if attempt == _TRIES:
+                if attempt == self._tries:
                     raise
                 self.repository.wait(attempt)
         if blobs.digest_of(data) != descriptor.digest:
@@ -328,7 +333,7 @@ class _Pull:
             except BodyCut as error:
                 tries = 1 if writer.offset >= best + _STEP else tries + 1
                 best = max(best, writer.offset)
-                if tries > _TRIES:
+                if tries > self._tries:
                     raise
                 self.progress.note(f"{error.message}: going on from byte {writer.offset}")
                 self.repository.wait(tries - 1 or 1)

@@ -2,8 +2,9 @@
 """Settings of registries: what an administrator or a user may say. No file means the defaults.
 
 pypod.conf, the first that exists of $PYPOD_CONF, $XDG_CONFIG_HOME/pypod/pypod.conf and
-/etc/pypod/pypod.conf; and of containers' registries.conf(5), found the same way, the search list of
-short names and the registries that are `insecure`. The only importer of TOML.
+/etc/pypod/pypod.conf; and containers-registries.conf(5): the first main file of
+$CONTAINERS_REGISTRIES_CONF, the user's and the machine's, then the drop-ins of the machine and of
+the user, then the short names that were chosen at a prompt.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from __future__ import annotations
 import os
 
 from pypod.errors import PypodError
-from pypod.kernel import fastjson
+from pypod.kernel import fastjson, log
+from pypod.oci import registries
+from pypod.oci.registries import Mirror, Registries, Registry
 from pypod.value import Value
 
 TYPE_CHECKING = False
@@ -20,7 +23,11 @@ if TYPE_CHECKING:
 
     from pypod.kernel.paths import Places
 
-_VERSION = 1
+    File = list[str | int]
+    """[path, mtime, size, inode]: what a cached result depends on."""
+
+_SYSTEM = "/etc/containers"
+_VERSION = 2
 """Of the cached form; another one is parsed again."""
 
 
@@ -31,8 +38,7 @@ class Config(Value):
     """Hosts, HOST or HOST:PORT, that may see a registry's credentials to make a token of them."""
     insecure: tuple[str, ...] = ()
     """HOST or HOST:PORT of registries whose TLS is not verified, and that may have none."""
-    search: tuple[str, ...] = ("docker.io",)
-    """Registries to ask for a short name, in this order."""
+    registries: Registries = Registries()
 
 
 def load(places: Places) -> Config:
@@ -40,21 +46,61 @@ def load(places: Places) -> Config:
 
     TOML costs 10 ms: what was parsed is cached, keyed by each file's path, mtime, size and inode.
     """
-    files = [found for found in (_first(_own()), _first(_containers())) if found]
-    if not files:
+    own = _first(_own("pypod.conf"))
+    others = _containers()
+    if own is None and not others:
         return Config()
-    key = [_VERSION, *files]
+    key = [_VERSION, own, others]
     cache = places.cache + "/registries.json"
     try:
         with open(cache, "rb") as file:
             cached = fastjson.loads(file.read())
         if cached["key"] == key:
-            return Config(**{field: tuple(cached["config"][field]) for field in Config._fields})
+            return _of_cache(cached["config"])
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    config = _parse([str(path) for path, *_ in files])
-    _keep(cache, {"key": key, "config": config.as_dict()})
+    config = _parse(own, others)
+    _keep(cache, {"key": key, "config": _for_cache(config)})
     return config
+
+
+def alias_file() -> str:
+    """Return where short names are kept that were chosen at a prompt (podman's place)."""
+    if os.geteuid() == 0:
+        return "/var/cache/containers/short-name-aliases.conf"
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return home + "/containers/short-name-aliases.conf"
+
+
+def config_home() -> str:
+    """Return the directory of the user's settings."""
+    return os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+
+
+def _for_cache(config: Config) -> dict[str, Any]:
+    names = config.registries
+    entries = [
+        {**entry.as_dict(), "mirrors": [list(one.as_dict().values()) for one in entry.mirrors]}
+        for entry in names.entries
+    ]
+    return {**config.as_dict(), "registries": {**names.as_dict(), "entries": entries}}
+
+
+def _of_cache(document: dict[str, Any]) -> Config:
+    names = document["registries"]
+    entries = tuple(
+        Registry(**{**entry, "mirrors": tuple(Mirror(*one) for one in entry["mirrors"])})
+        for entry in names["entries"]
+    )
+    read = Registries(
+        tuple(names["search"]),
+        names["search_file"],
+        names["mode"],
+        tuple(tuple(alias) for alias in names["aliases"]),
+        entries,
+        tuple(names["helpers"]),
+    )
+    return Config(tuple(document["trusted_realms"]), tuple(document["insecure"]), read)
 
 
 def _keep(cache: str, document: dict[str, Any]) -> None:
@@ -67,75 +113,87 @@ def _keep(cache: str, document: dict[str, Any]) -> None:
         pass  # a cache: the next command parses again
 
 
-def _first(paths: list[str]) -> list[str | int] | None:
+def _seen(path: str) -> File | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return [path, found.st_mtime_ns, found.st_size, found.st_ino]
+
+
+def _first(paths: list[str]) -> File | None:
     for path in paths:
-        try:
-            found = os.stat(path)
-        except OSError:
-            continue
-        return [path, found.st_mtime_ns, found.st_size, found.st_ino]
+        found = _seen(path)
+        if found:
+            return found
     return None
 
 
-def _own() -> list[str]:
+def _own(name: str) -> list[str]:
     if os.environ.get("PYPOD_CONF"):
         return [os.environ["PYPOD_CONF"]]
-    return [_config_home() + "/pypod/pypod.conf", "/etc/pypod/pypod.conf"]
+    return [f"{config_home()}/pypod/{name}", f"/etc/pypod/{name}"]
 
 
-def _containers() -> list[str]:
-    if os.environ.get("CONTAINERS_REGISTRIES_CONF"):
-        return [os.environ["CONTAINERS_REGISTRIES_CONF"]]
-    return [_config_home() + "/containers/registries.conf", "/etc/containers/registries.conf"]
-
-
-def _config_home() -> str:
-    return os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
-
-
-def _parse(paths: list[str]) -> Config:
-    import tomllib
-
-    config = Config()
-    for path in paths:
+def _containers() -> list[File]:
+    """Return the files of registries.conf in the order that they count in, later ones more."""
+    homes = (_SYSTEM, config_home() + "/containers")
+    named = os.environ.get("CONTAINERS_REGISTRIES_CONF") or ""
+    if named and not os.path.exists(named):
+        raise PypodError(f"CONTAINERS_REGISTRIES_CONF: {named}: no such file")
+    main = [named] if named else [f"{home}/registries.conf" for home in reversed(homes)]
+    found = [_first(main)]
+    for home in homes:
+        directory = home + "/registries.conf.d"
         try:
-            with open(path, "rb") as file:
-                document = tomllib.loads(file.read().decode())
-        except (OSError, ValueError) as error:
-            raise PypodError(f"{path}: {error}") from None
-        read = _read_own if path.endswith("pypod.conf") else _read_containers
-        config = read(path, document, config)
-    return config
+            names = sorted(os.listdir(directory))
+        except OSError:
+            continue
+        found += [_seen(f"{directory}/{name}") for name in names if name.endswith(".conf")]
+    found.append(_seen(alias_file()))
+    return [file for file in found if file]
 
 
-def _read_own(path: str, document: dict[str, Any], config: Config) -> Config:
+def _parse(own: File | None, others: list[File]) -> Config:
+    config = _read_own(str(own[0])) if own else Config()
+    names = config.registries
+    for path in (str(file[0]) for file in others):
+        names = _read_containers(path, names)
+    return Config(config.trusted_realms, config.insecure, names)
+
+
+def _read_own(path: str) -> Config:
+    from pypod.kernel import toml
+
+    document, text = toml.read(path)
     section = document.get("registries", {})
-    known = {"trusted_realms": "trusted_realms", "insecure": "insecure"}
+    known = ("trusted_realms", "insecure")
+    if not isinstance(section, dict):
+        raise PypodError(f"{path}:{toml.line_of(text, 'registries')}: registries is not a table")
     unknown = set(document) - {"registries"} or set(section) - set(known)
     if unknown:
+        key = sorted(unknown)[0]
         raise PypodError(
-            f"{path}: unknown setting {sorted(unknown)[0]}",
+            f"{path}:{toml.line_of(text, key)}: unknown setting {key}",
             hint='[registries] trusted_realms = ["HOST"], insecure = ["HOST:PORT"]',
         )
-    changes = {key: _words(path, key, value) for key, value in section.items()}
-    return Config(**{**config.as_dict(), **changes})
+    changes: dict[str, Any] = {}
+    for key, value in section.items():
+        if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
+            raise PypodError(f"{path}:{toml.line_of(text, key)}: {key} is not a list of words")
+        changes[key] = tuple(value)
+    return Config(**changes)
 
 
-def _read_containers(path: str, document: dict[str, Any], config: Config) -> Config:
-    """Take what pypod understands of registries.conf(5), version 2; the rest is podman's own."""
-    insecure = list(config.insecure)
-    entries = document.get("registry", [])
-    for entry in entries if isinstance(entries, list) else []:
-        if isinstance(entry, dict) and entry.get("insecure") is True:
-            insecure.append(str(entry.get("location") or entry.get("prefix") or ""))
-    search = config.search
-    if "unqualified-search-registries" in document:
-        name = "unqualified-search-registries"
-        search = _words(path, name, document[name])
-    return Config(config.trusted_realms, tuple(insecure), search)
+def _read_containers(path: str, before: Registries) -> Registries:
+    from pypod.kernel import toml
 
-
-def _words(path: str, key: str, value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
-        raise PypodError(f"{path}: {key} is not a list of words")
-    return tuple(value)
+    document, text = toml.read(path)
+    try:
+        names = registries.merge(before, document, path)
+    except registries.BadEntry as error:
+        line = toml.line_of(text, error.key, error.number) if error.key else 1
+        raise PypodError(f"{path}:{line}: {error.message}", hint=error.hint) from None
+    for key in registries.unknown_keys(document):
+        log.warn(f"{path}:{toml.line_of(text, key)}: {key} is not known and changes nothing")
+    return names

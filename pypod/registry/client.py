@@ -21,11 +21,14 @@ from requests.utils import get_environ_proxies
 from pypod import __version__
 from pypod.errors import RegistryError
 from pypod.kernel import log
+from pypod.registry import certificates
 from pypod.registry.auth import is_inside, is_loopback
+from pypod.registry.certificates import Certificates
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
 REDIRECTS_MOST = 10
 _CONNECT_SECONDS = 15.0
@@ -39,6 +42,16 @@ _BUNDLES = (
     "/etc/ssl/cert.pem",
 )
 """Where distributions keep the machine's authorities; certifi's list knows no company's own."""
+
+
+_WANTS_CLIENT = (
+    "certificate required",
+    "alert bad certificate",
+    "alert unknown ca",
+    "alert certificate unknown",
+    "alert handshake failure",
+)
+"""What servers answer to a client without a certificate, or with one that they do not know."""
 
 
 class Unreachable(RegistryError):
@@ -108,11 +121,41 @@ class Answer:
         self.close()
 
 
+class _Adapter(HTTPAdapter):
+    """Connections with certificates of our own beside those of the machine."""
+
+    def __init__(self, found: Certificates, *, verify: bool) -> None:
+        self._context: ssl.SSLContext | None = None
+        if found.authorities or found.clients:
+            self._context = certificates.context(found, verify=verify)
+        super().__init__(pool_maxsize=_POOL)
+
+    def init_poolmanager(self, *words: Any, **options: Any) -> None:
+        """Give the pools our context; `verify` adds the machine's authorities to it."""
+        if self._context is not None:
+            options["ssl_context"] = self._context
+        super().init_poolmanager(*words, **options)
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        """The same behind a proxy."""
+        if self._context is not None:
+            options["ssl_context"] = self._context
+        return super().proxy_manager_for(proxy, **options)
+
+
 class Client:
     """Connections to one registry and to where it sends us. Safe to use from several threads."""
 
-    def __init__(self, host: str, *, verify: bool, idle_seconds: float) -> None:
+    def __init__(
+        self,
+        host: str,
+        *,
+        verify: bool,
+        idle_seconds: float,
+        certificates: Certificates | None = None,
+    ) -> None:
         self.name = f"registry {host}"
+        self._host = urlsplit(f"//{host}").hostname or ""
         self._local = is_loopback(urlsplit(f"//{host}").hostname or "")
         self._verify: bool | str = _authorities() if verify else False
         if not verify:
@@ -121,7 +164,11 @@ class Client:
         self._cancelled = threading.Event()
         self._live: set[Answer] = set()
         self._lock = threading.Lock()
-        self._adapter = HTTPAdapter(pool_maxsize=_POOL)
+        found = certificates or Certificates()
+        # The authorities of a registry count for all that it sends us to, as with docker and
+        # podman; who we are is for the registry's own host alone.
+        self._own = _Adapter(found, verify=verify)
+        self._others = _Adapter(found.replace(clients=()), verify=verify)
         self._headers = {"User-Agent": f"pypod/{__version__}", "Accept-Encoding": "identity"}
 
     def request(
@@ -175,7 +222,8 @@ class Client:
         method = "GET" if form is None else "POST"
         try:
             # Not Session.send: it reads the whole body of a redirect, and has cookies and netrc.
-            response = self._adapter.send(
+            own = urlsplit(url).hostname == self._host
+            response = (self._own if own else self._others).send(
                 requests.Request(
                     method, url, headers={**self._headers, **headers}, data=form
                 ).prepare(),
@@ -210,12 +258,19 @@ class Client:
         if isinstance(certificate, ssl.SSLCertVerificationError):
             return Unreachable(
                 f"{name}: its certificate is not trusted: {certificate.verify_message}",
-                hint="--tls-verify=false goes on without knowing who answers",
+                hint=f"trust its authority: {certificates.PLACE}/{where}/ca.crt or --cert-dir DIR;"
+                " --tls-verify=false goes on without knowing who answers",
                 kind="certificate",
             )
         tls = _find(error, ssl.SSLError)
         if isinstance(tls, ssl.SSLError):
             words = (tls.reason or "no TLS").lower().replace("_", " ")
+            if any(said in words for said in _WANTS_CLIENT):
+                return Unreachable(
+                    f"{name}: TLS failed: it wants a client certificate that it knows ({words})",
+                    hint=f"{certificates.PLACE}/{where}/client.cert and client.key, or --cert-dir",
+                    kind="tls",
+                )
             return Unreachable(
                 f"{name}: TLS failed: {words}",
                 hint="a registry of plain http needs --tls-verify=false",
@@ -260,7 +315,8 @@ class Client:
 
     def close(self) -> None:
         """Close the connections."""
-        self._adapter.close()
+        self._own.close()
+        self._others.close()
 
 
 def _authorities() -> bool | str:

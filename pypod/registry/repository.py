@@ -10,13 +10,13 @@ import random
 import threading
 import time
 from email.utils import parsedate_to_datetime
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 from pypod.errors import IntegrityError, RegistryError
 from pypod.kernel import fastjson, log
 from pypod.oci import digest as oci_digest
 from pypod.oci.manifest import ACCEPT, MANIFEST_BYTES_MOST
-from pypod.registry import auth, challenge
+from pypod.registry import auth, certificates, challenge
 from pypod.registry.client import BodyCut, Client, Unreachable
 from pypod.value import Value
 
@@ -33,16 +33,24 @@ _ERROR_MOST = 1 << 20
 _TOKEN_SECONDS = 60.0
 """A token without expires_in lives this long (distribution's token specification)."""
 _RETRY = (408, 429, 500, 502, 503, 504)
+_HOPELESS = ("certificate", "tls", "name")
+"""What another try does not change."""
+_TAGS_MOST = 100_000
 _HOSTS = {"docker.io": "registry-1.docker.io"}
 
 
 class Patience(Value):
     """How long to wait and how often to try; seconds."""
 
-    tries: int = 5
+    tries: int = 4
+    """The first one and podman's three more."""
+    connects: int = 1
+    """A registry that is not there at all is asked once, or as often as --retry says."""
     idle: float = 30.0
     """Of silence, until a connection counts as lost."""
     wait_first: float = 1.0
+    steady: bool = False
+    """Always wait as long as at first, not twice as long each time (--retry-delay)."""
     wait_most: float = 60.0
 
 
@@ -93,12 +101,18 @@ class Repository:
         tls_verify: bool = True,
         trusted_realms: tuple[str, ...] = (),
         patience: Patience | None = None,
+        cert_dir: str = "",
     ) -> None:
         self.domain, self.path = domain, path
         self.host = _HOSTS.get(domain, domain)
         self._credentials, self._trusted = credentials, trusted_realms
         self._patience = patience or Patience()
-        self.client = Client(self.host, verify=tls_verify, idle_seconds=self._patience.idle)
+        self.client = Client(
+            self.host,
+            verify=tls_verify,
+            idle_seconds=self._patience.idle,
+            certificates=certificates.find(domain, cert_dir),
+        )
         loopback = auth.is_loopback(urlsplit(f"//{self.host}").hostname or "")
         self._schemes = ("https", "http") if loopback or not tls_verify else ("https",)
         self._base = ""
@@ -112,6 +126,16 @@ class Repository:
         Plain http only without TLS verification, or on loopback when nothing there speaks TLS: a
         certificate that is not trusted is never a reason to go on without one.
         """
+        for attempt in range(1, self._patience.connects):
+            try:
+                return self._connect()
+            except Unreachable as error:
+                if error.kind in _HOPELESS:
+                    raise
+                self.wait(attempt)
+        return self._connect()
+
+    def _connect(self) -> None:
         first: Unreachable | None = None
         for scheme in self._schemes:
             base = f"{scheme}://{self.host}"
@@ -151,6 +175,25 @@ class Repository:
                 return body, content_type, answer.header("Docker-Content-Digest")
         raise AssertionError("not reached")
 
+    def tags(self) -> list[str]:
+        """Return the tags (distribution-spec, listing tags), all pages. Raises RegistryError."""
+        noun = f"listing tags of {self.domain}/{self.path}"
+        url = f"{self._base}/v2/{self.path}/tags/list"
+        found: list[str] = []
+        while url:
+            with self._get(url, {}, noun) as answer:
+                names = _json(answer.read(MANIFEST_BYTES_MOST, "the list of tags")).get("tags")
+                following = _next_page(answer.header("Link"))
+                url, before = urljoin(url, following) if following else "", url
+            fresh = [name for name in names or () if isinstance(name, str)]
+            found += fresh
+            # A registry that leads in circles or elsewhere gets no more requests.
+            if not fresh or url == before or len(found) > _TAGS_MOST:
+                break
+            if url and not url.startswith(f"{self._base}/"):
+                raise RegistryError(f"{noun}: the next page is on another host")
+        return list(dict.fromkeys(found))
+
     def blob(self, digest: str, size: int, offset: int = 0) -> Body:
         """Ask for a blob from `offset` on. Raises RegistryError."""
         noun = f"registry {self.host}: blob {oci_digest.check(digest)}"
@@ -183,7 +226,7 @@ class Repository:
                     used = self._current()
                     answer = self.client.request(url, headers, authorization=used)
             except Unreachable as error:
-                if last or error.kind in ("certificate", "tls", "name"):
+                if last or error.kind in _HOPELESS:
                     raise
                 self.wait(attempt)
                 continue
@@ -204,13 +247,14 @@ class Repository:
     def wait(self, attempt: int, retry_after: str = "") -> None:
         """Wait before another try, as long as the registry asks for. Raises Cancelled."""
         patience = self._patience
-        seconds = patience.wait_first * 2 ** (attempt - 1)
+        seconds = patience.wait_first * (1 if patience.steady else 2 ** (attempt - 1))
         asked = _seconds(retry_after)
         if asked is not None:
             seconds = min(max(asked, 0.0), patience.wait_most)
             log.warn(f"registry {self.host} is busy: waiting {seconds:.0f} s")
         # Jitter only adds: what the registry asked for is the least.
-        self.client.pause(min(seconds * random.uniform(1.0, 1.25), patience.wait_most))
+        most = max(patience.wait_most, patience.wait_first if patience.steady else 0.0)
+        self.client.pause(min(seconds * random.uniform(1.0, 1.25), most))
 
     def _current(self) -> str:
         """Return the authorization to use, a fresh one where the token's time is over."""
@@ -323,6 +367,13 @@ def _seconds(retry_after: str) -> float | None:
         return parsedate_to_datetime(text).timestamp() - time.time()
     except (TypeError, ValueError, OverflowError):
         return None
+
+
+def _next_page(link: str) -> str:
+    """Return the target of a Link header of relation `next` (RFC 8288), as registries write it."""
+    target, _, rest = link.partition(">")
+    is_next = 'rel="next"' in rest.replace(" ", "") or "rel=next" in rest.replace(" ", "")
+    return target.strip().removeprefix("<") if is_next else ""
 
 
 def _json(body: bytes) -> dict[str, Any]:

@@ -264,7 +264,7 @@ def test_tries_are_few(
 ) -> None:
     registry.fault(image.layers[0], faults.status(503, {"Retry-After": "0"}))
     assert "HTTP 503" in refused(store, name)
-    assert len(registry.paths(image.layers[0])) == 5
+    assert len(registry.paths(image.layers[0])) == 4  # the first one and --retry 3
 
 
 def test_an_error_page_is_not_read_without_end_and_not_printed_raw(

@@ -44,21 +44,21 @@ GLOBAL_OPTIONS = frozenset(
 )
 
 _CREATE = (
-    "annotation arch authfile cert-dir cgroup-conf cgroup-parent cgroupns cgroups"
-    " chrootdirs conmon-pidfile creds decryption-key device device-cgroup-rule"
-    " disable-content-trust domainname env-host env-merge"
+    "annotation cgroup-conf cgroup-parent cgroupns cgroups"
+    " chrootdirs conmon-pidfile decryption-key device device-cgroup-rule"
+    " domainname env-host env-merge"
     " expose gidmap gpus group-add group-entry health-cmd health-interval health-log-destination"
     " health-max-log-count health-max-log-size health-on-failure health-retries"
     " health-start-interval health-start-period health-startup-cmd health-startup-interval"
     " health-startup-retries health-startup-success health-startup-timeout health-timeout"
     " hostuser http-proxy image-volume init-ctr init-path ip ip6 ipc isolation"
     " label-file link link-local-ip log-driver log-opt mac-address mount"
-    " no-healthcheck oom-score-adj os passwd passwd-entry personality pid"
-    " platform pod pod-id-file preserve-fd publish publish-all quiet rdt-class"
-    " read-only-tmpfs requires restart retry retry-delay rmi rootfs runtime sdnotify"
+    " no-healthcheck oom-score-adj passwd passwd-entry personality pid"
+    " pod pod-id-file preserve-fd publish publish-all rdt-class"
+    " read-only-tmpfs requires restart rmi rootfs runtime sdnotify"
     " seccomp-policy secret shm-size shm-size-systemd storage-opt subgidname subuidname sysctl"
-    " systemd tls-verify tz uidmap ulimit umask unsetenv unsetenv-all use-api-socket"
-    " userns uts variant volume-driver volumes-from"
+    " systemd tz uidmap ulimit umask unsetenv unsetenv-all use-api-socket"
+    " userns uts volume-driver volumes-from"
 )
 
 OPTIONS = {
@@ -70,8 +70,7 @@ OPTIONS = {
     "kill": "cidfile",
     "logs": "color details names no-color",
     "ps": "external namespace ns pod sort sync watch",
-    "pull": "all-tags cert-dir decryption-key disable-content-trust policy retry retry-delay"
-    " signature-policy",
+    "pull": "decryption-key signature-policy",
     "rm": "cidfile depend filter link",
     "rmi": "no-prune platform",
     "run": _CREATE,
@@ -84,11 +83,10 @@ OPTIONS = {
 
 SHORT = {
     "": {"c": "connection", "D": "debug", "H": "host", "r": "remote"},
-    "create": {"m": "memory", "c": "cpu-shares", "p": "publish", "P": "publish-all", "q": "quiet"},
+    "create": {"m": "memory", "c": "cpu-shares", "p": "publish", "P": "publish-all"},
     "logs": {"n": "names"},
     "ps": {"p": "pod", "w": "watch"},
-    "pull": {"a": "all-tags"},
-    "run": {"m": "memory", "c": "cpu-shares", "p": "publish", "P": "publish-all", "q": "quiet"},
+    "run": {"m": "memory", "c": "cpu-shares", "p": "publish", "P": "publish-all"},
     "start": {"f": "filter"},
     "stop": {"f": "filter", "s": "signal"},
     "wait": {"i": "interval"},

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pypod.cli.table.run_images import IMAGE_OPTIONS
 from pypod.cli.table.run_names import NAMES_OPTIONS
 from pypod.cli.table.run_terminal import PRESERVE_FDS, TERMINAL_OPTIONS
 
@@ -68,6 +69,7 @@ CREATE_OPTIONS: tuple[Option, ...] = (
     ("--volume -v", "volume", "list", "SOURCE:DIR[:OPTIONS]", "Mount a directory of the host"),
     _WORKDIR,
     *NAMES_OPTIONS,
+    *IMAGE_OPTIONS,
 )
 
 RUN_OPTIONS: tuple[Option, ...] = (

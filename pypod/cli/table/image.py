@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pypod.cli.table.run_images import PULL_OPTIONS
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pypod.cli.table import Command
@@ -39,16 +41,7 @@ COMMANDS: dict[str, Command] = {
         "pypod.cli.transfer:pull",
         "Pull images from a registry",
         "IMAGES...",
-        (
-            ("--arch", "arch", "str", "ARCH", "Architecture of the image"),
-            ("--authfile", "authfile", "str", "FILE", "Credentials of registries"),
-            ("--creds", "creds", "str", "USER[:PASSWORD]", "Credentials of this registry"),
-            ("--os", "os", "str", "OS", "Operating system of the image"),
-            ("--platform", "platform", "str", "OS/ARCH[/VARIANT]", "Platform of the image"),
-            ("--quiet -q", "quiet", "bool", "", "Print the id only"),
-            ("--tls-verify", "tls_verify", "optbool", "", "Verify the registry's certificate"),
-            ("--variant", "variant", "str", "VARIANT", "Variant of the architecture"),
-        ),
+        PULL_OPTIONS,
     ),
     "image exists": (
         "pypod.cli.images:exists",

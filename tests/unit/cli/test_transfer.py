@@ -10,23 +10,6 @@ from pypod.oci.manifest import Platform
 
 
 @pytest.mark.parametrize(
-    ("name", "search", "expected"),
-    [
-        ("busybox", ("docker.io",), ["docker.io/library/busybox:latest"]),
-        ("a/b:1", ("docker.io",), ["docker.io/a/b:1"]),
-        ("quay.io/a", ("docker.io",), ["quay.io/a:latest"]),
-        ("a", ("quay.io", "docker.io"), ["quay.io/a:latest", "docker.io/library/a:latest"]),
-        ("localhost/a", ("quay.io", "docker.io"), ["localhost/a:latest"]),
-        ("a", (), []),
-    ],
-)
-def test_a_short_name_is_looked_for_in_the_search_list(
-    name: str, search: tuple[str, ...], expected: list[str]
-) -> None:
-    assert [str(one) for one in transfer._references(name, search)] == expected
-
-
-@pytest.mark.parametrize(
     ("words", "expected"),
     [
         (["--platform", "linux/arm64/v8"], Platform("linux", "arm64", "v8")),
@@ -54,3 +37,25 @@ def test_creds_without_a_password_need_a_terminal(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("os.isatty", lambda _fd: False)
     with pytest.raises(UsageError, match="no password, and no terminal"):
         transfer._credentials("user")
+
+
+@pytest.mark.parametrize(
+    ("words", "tries", "connects", "first", "steady"),
+    [
+        ([], 4, 1, 1.0, False),
+        (["--retry=0"], 1, 1, 1.0, False),
+        (["--retry", "5", "--retry-delay", "200ms"], 6, 6, 0.2, True),
+    ],
+)
+def test_retry_counts_the_tries_after_the_first(
+    words: list[str], tries: int, connects: int, first: float, steady: bool
+) -> None:
+    found = transfer._patience(parse.parse(["pull", *words, "image"]))
+    assert (found.tries, found.connects) == (tries, connects)
+    assert (found.wait_first, found.steady) == (first, steady)
+
+
+@pytest.mark.parametrize("delay", ["soon", "-1s", "10"])
+def test_a_delay_that_is_none_is_refused(delay: str) -> None:
+    with pytest.raises(UsageError, match="--retry-delay"):
+        transfer._patience(parse.parse(["pull", f"--retry-delay={delay}", "image"]))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pypod.engine import image_inspect, image_list, image_remove, images
+from pypod.engine import image_inspect, image_list, image_remove, images, pull_policy
 from pypod.errors import (
     AmbiguousId,
     CorruptStore,
@@ -317,9 +317,9 @@ def test_ensure_never_pulls_what_it_may_not(places: Places) -> None:
         raise AssertionError("pulled")
 
     with pytest.raises(ImageNotKnown, match="nope"):
-        images.ensure(places, "nope", "never", FACTS, pull)
+        pull_policy.ensure(places, "nope", "never", FACTS, pull)
     with pytest.raises(PypodError, match="unknown policy"):
-        images.ensure(places, "nope", "sometimes", FACTS, pull)
+        pull_policy.ensure(places, "nope", "sometimes", FACTS, pull)
 
 
 def rows(places: Places, wanted: str = "", *filters: str, sort: str = "created") -> list[str]:
