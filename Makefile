@@ -13,6 +13,7 @@ BUILD_PACKAGES = gcc make libc6-dev musl-tools libseccomp-dev python3 python3-ve
 RUN_PACKAGES = uidmap libseccomp2
 TEST_PACKAGES = $(BUILD_PACKAGES) $(RUN_PACKAGES) binutils busybox-static docker-registry \
 	apache2-utils openssl pipx skopeo strace runc podman catatonit
+TEST_PACKAGES += zsh fish mandoc
 # Most of their time is waiting for a fuzzer: they run beside the others.
 FUZZERS = tests/unit/test_helpers.py tests/unit/test_tar_reader.py
 
@@ -60,6 +61,9 @@ check: $(VENV)/pypod-dependencies helpers ## lint, types, unit tests, layers, st
 $(VENV)/pypod-dependencies:
 	@$(MAKE) --no-print-directory test-setup
 
+generated: ## write completions/ and man/ anew from the option table and man/prose
+	@$(PYTHON) libexec/setup/generated.py
+
 bench: test-setup ## compare with podman: ratios and the table of stages
 	@$(PYTHON) tests/run bench
 
@@ -67,4 +71,4 @@ clean: ## remove what was built; containers, images and installations stay
 	rm -rf build libexec/build pypod/_libexec .mypy_cache .ruff_cache .pytest_cache *.egg-info
 	find pypod tests libexec -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help demo helpers install uninstall test-setup test test-long test-systemd check bench clean
+.PHONY: help demo helpers install uninstall test-setup test test-long test-systemd check generated bench clean

@@ -38,6 +38,7 @@ def run(argv: list[str]) -> int:
     from pypod.kernel import log
     from pypod.output.columns import harmless
 
+    args = None
     try:
         args = parse.parse(argv)
         if args.log_level:
@@ -60,9 +61,10 @@ def run(argv: list[str]) -> int:
         _report(f"Error: {wanted.missing}\n")
         return EXIT_ENGINE
     except PypodError as error:
-        _report(f"Error: {harmless(error.message)}\n")
-        if error.hint:
-            _report(f"Hint: {error.hint}\n")
+        from pypod.cli import wrong
+
+        hint = wrong.cure(error, args)
+        _report(f"Error: {harmless(error.message)}\n" + (f"Hint: {hint}\n" if hint else ""))
         return error.code
     except KeyboardInterrupt:
         return 130

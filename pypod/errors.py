@@ -12,6 +12,11 @@ EXIT_NOT_INVOCABLE = 126
 EXIT_NOT_FOUND = 127
 
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+
 class PypodError(Exception):
     """An error with one line for people, a cure, and the exit code of the process."""
 
@@ -32,19 +37,32 @@ class UsageError(PypodError):
 class NoSuchObject(PypodError):
     """A named object does not exist. `rm`, `rmi` and `exists` end 1 for it, most others 125."""
 
+    word = ""
+    """What was asked for."""
+    known: Callable[[], Iterable[str]] | None = None
+    """Gives the names that exist; the one who shows the error asks for the nearest."""
+
 
 class NoSuchContainer(NoSuchObject):
     """No container has this name or id."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, known: Callable[[], Iterable[str]] | None = None) -> None:
         super().__init__(f'no container with name or ID "{name}" found: no such container')
+        self.word, self.known = name, known
 
 
 class ImageNotKnown(NoSuchObject):
     """No image in the store has this name, digest or id."""
 
-    def __init__(self, name: str, *, hint: str | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        hint: str | None = None,
+        known: Callable[[], Iterable[str]] | None = None,
+    ) -> None:
         super().__init__(f"{name}: image not known", hint=hint)
+        self.word, self.known = name, known
 
 
 class AmbiguousId(PypodError):

@@ -55,9 +55,7 @@ def show(args: Args, names: list[str], kind: str) -> int:
         try:
             documents.append(_one(args, name, kind))
         except NoSuchObject as error:
-            failures.append(
-                PypodError(f'no such object: "{name}"') if kind == "all" else error
-            )
+            failures.append(_nothing(args, name) if kind == "all" else error)
     if args.format and args.format != "json":
         for document in documents:
             sys.stdout.write(listing.line(args.format, document))
@@ -66,6 +64,18 @@ def show(args: Args, names: list[str], kind: str) -> int:
     for failure in failures:
         report(failure)
     return failures[-1].code if failures else 0
+
+
+def _nothing(args: Args, name: str) -> NoSuchObject:
+    from pypod.engine import images
+
+    error = NoSuchObject(f'no such object: "{name}"')
+    error.word = name
+    error.known = lambda: [
+        *objects.known_names(args.places),
+        *images.known_names(args.places),
+    ]
+    return error
 
 
 def _one(args: Args, name: str, kind: str) -> dict[str, Any]:

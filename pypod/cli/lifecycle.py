@@ -89,7 +89,10 @@ def for_each(
 
 def report(error: PypodError) -> None:
     """Write an error that does not end the command."""
-    text = f"Error: {harmless(error.message)}\n" + (f"Hint: {error.hint}\n" if error.hint else "")
+    from pypod.cli import wrong
+
+    hint = wrong.cure(error)
+    text = f"Error: {harmless(error.message)}\n" + (f"Hint: {hint}\n" if hint else "")
     os.write(2, text.encode("utf-8", "surrogateescape"))
 
 
@@ -203,7 +206,7 @@ def rm(args: Args) -> int:
     targets = []
     for word, container in chosen(args):
         if isinstance(container, NoSuchContainer):
-            container = NoSuchContainer(word)
+            container = NoSuchContainer(word, container.known)
             container.code = 1
         targets.append((word, container))
     seconds = 0 if args.time is None else args.time

@@ -1,20 +1,62 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is said of words that are no command and no option: not there yet, or what is close to them.
+"""What is said of wrong words: not there yet, or what is close to them.
 
-Only wrong command lines load this.
+Only wrong command lines and failures load this.
 """
 
 from __future__ import annotations
 
 from pypod.cli import table
 from pypod.cli.table import absent
-from pypod.errors import UsageError
+from pypod.errors import NoSuchObject, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pypod.cli.parse import Values
+    from pypod.cli.parse import Args, Values
+    from pypod.errors import PypodError
+
+
+def cure(error: PypodError, args: Args | None = None) -> str:
+    """Return the hint of an error: its own, or the nearest name or value that exists, or ""."""
+    hint = error.hint or ""
+    near = ""
+    if isinstance(error, NoSuchObject) and error.known is not None:
+        near = nearest(error.word, error.known())
+    elif args is not None and args.handler:
+        near = _nearest_value(error.message, args)
+    return f'did you mean "{near}"? {hint}'.rstrip() if near else hint
+
+
+def _nearest_value(message: str, args: Args) -> str:
+    """Return the word of a closed set that is nearest to the value that a message refuses."""
+    from pypod.cli.table import completers
+
+    found = table.find(args.command_name.split())
+    key, options = (found[1], found[2][3]) if found else ("", ())
+    for option in (*options, *table.GLOBAL_OPTIONS):
+        known = completers.of_option(key, option)[1:]
+        given = getattr(args, option[1], None)
+        for value in (given,) if isinstance(given, str) else given or () if known else ():
+            stem, rest = _stem(value)
+            if value in known or stem in known or (stem.rstrip("=:") not in message and (
+                not rest or rest not in message
+            )):
+                continue
+            near = nearest(value, known) or nearest(stem, {_stem(word)[0] for word in known})
+            if near:
+                return near
+    return ""
+
+
+def _stem(word: str) -> tuple[str, str]:
+    """Split `key=value` or `key:value` behind the sign; a word without one is whole."""
+    for sign in "=:":
+        if sign in word:
+            key, sign, value = word.partition(sign)
+            return key + sign, value
+    return word, ""
 
 
 def command(words: list[str]) -> UsageError:

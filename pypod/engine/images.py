@@ -74,7 +74,17 @@ def resolve(places: Places, word: str) -> Found:
     if found is None and "@" not in word and reference.is_short(word):
         found = _by_end(word, descriptors)
     if found is None:
-        raise ImageNotKnown(word)
+        raise ImageNotKnown(word, known=lambda: known_names(places))
+    return found
+
+
+def known_names(places: Places) -> list[str]:
+    """Return the names of images as people may type them: less a beginning, less `:latest`."""
+    found: list[str] = []
+    for name in filter(None, map(layout.name_of, layout.ours(places))):
+        parts = name.split("/")
+        for short in ("/".join(parts[at:]) for at in range(len(parts))):
+            found += dict.fromkeys((short, short.removesuffix(":latest")))
     return found
 
 

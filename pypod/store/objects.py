@@ -382,4 +382,12 @@ def find(places: Places, name: str) -> Container:
                 )
             if matches:
                 return Container(places, matches[0])
-    raise NoSuchContainer(name)
+    raise NoSuchContainer(name, known=lambda: known_names(places))
+
+
+def known_names(places: Places) -> list[str]:
+    """Return the names of containers, in no order."""
+    try:
+        return os.listdir(places.names)
+    except OSError:
+        return []

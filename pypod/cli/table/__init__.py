@@ -29,12 +29,14 @@ GLOBAL_OPTIONS: tuple[Option, ...] = (
 GROUPS = {
     "container": "Manage containers",
     "image": "Manage images",
+    "internal": "",
     "system": "Manage pypod itself",
 }
-"""First words that are followed by a verb, and the modules of their tables."""
+"""First words that are followed by a verb, and the modules of their tables; no text: hidden."""
 
 TOP_LEVEL = {
     "attach": "container",
+    "completion": "system",
     "create": "container",
     "exec": "container",
     "images": "image",
@@ -74,10 +76,11 @@ IN_GROUP = {
     ("image", "exists"): "image exists",
     ("image", "inspect"): "image inspect",
     ("system", "info"): "info",
+    ("internal", "complete"): "internal complete",
 }
 """What a group's verbs are in the tables; several spellings may be one command."""
 
-STOP_AT_FIRST = frozenset(("run", "create", "exec", "unshare"))
+STOP_AT_FIRST = frozenset(("run", "create", "exec", "unshare", "internal complete"))
 """Commands whose words after the first positional are the container's, whatever they look like."""
 
 NEEDS = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 COMMANDS = frozenset(
     (
-        "artifact auto-update build builder buildx checkpoint commit completion compose config"
+        "artifact auto-update build builder buildx checkpoint commit compose config"
         " context cp diff events export farm generate healthcheck history import init kube load"
         " login logout machine manifest mount network node pause plugin play pod port prune push"
         " quadlet restart restore save search secret service stack stats swarm top umount"
@@ -62,6 +62,7 @@ _CREATE = (
 )
 
 OPTIONS = {
+    "completion": "no-desc",
     "container exists": "external",
     "create": _CREATE,
     "exec": "cidfile no-session preserve-fd",

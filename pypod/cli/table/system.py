@@ -28,6 +28,13 @@ COMMANDS: dict[str, Command] = {
         "",
         (_FORMAT,),
     ),
+    "completion": (
+        "pypod.cli.completion:completion",
+        "Print the script that completes pypod's command lines in a shell",
+        "SHELL",
+        (("--file -f", "file", "str", "FILE", "Write it to this file"),),
+    ),
+    "internal complete": ("pypod.cli.complete:complete", "", "[WORDS...]", ()),
     "unshare": (
         "pypod.cli.unshare:unshare",
         "Run a command in the user namespace of this user's containers",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pypod.cli import parse, table, wrong
-from pypod.errors import UsageError
+from pypod.errors import ImageNotKnown, NoSuchContainer, PypodError, UsageError
 
 SURFACE = json.loads(Path(__file__).with_name("podman_surface.json").read_text())
 """Every command and option in `podman --help` of 4.3; `x/name` is an option with a letter."""
@@ -107,6 +107,36 @@ def test_what_is_missing_is_one_line(words: str, message: str) -> None:
 )
 def test_a_hint_says_what_to_do(words: str, hint: str) -> None:
     assert error_of(*words.split()).hint == hint
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "near"),
+    [
+        ("run --pull mising x", '--pull: unknown policy "mising"', "missing"),
+        ("run --security-opt secomp=x x", "--security-opt: unknown option: secomp", "seccomp="),
+        ("ps --filter status=exted", "exted is not a valid container state", "status=exited"),
+        ("image ls --sort crated", '"crated" is not a valid field', "created"),
+        ("ps --filter staus=exited", '"staus" is an invalid filter', "status=exited"),
+        ("--log-level wran ps", 'log level "wran" is not supported', "warn"),
+        ("run --pull mising x", "something else has failed", ""),
+        ("run --pull xyz x", '--pull: unknown policy "xyz"', ""),
+        ("ps --last 3", "3", ""),
+    ],
+)
+def test_a_value_that_is_nearly_right_is_named(words: str, message: str, near: str) -> None:
+    args = parse.parse(words.split())
+    for hint in ("", "its own words"):
+        error = PypodError(message, hint=hint or None)
+        said = f'did you mean "{near}"? {hint}'.strip() if near else hint
+        assert wrong.cure(error, args) == said
+
+
+def test_a_name_that_is_nearly_right_is_named() -> None:
+    assert wrong.cure(NoSuchContainer("wbe", lambda: ["db", "web"])) == 'did you mean "web"?'
+    assert wrong.cure(NoSuchContainer("wbe", list)) == ""
+    assert wrong.cure(NoSuchContainer("wbe")) == ""
+    error = ImageNotKnown("alpin", hint="--pull=missing", known=lambda: ["alpine"])
+    assert wrong.cure(error) == 'did you mean "alpine"? --pull=missing'
 
 
 def test_the_nearest_word_is_near() -> None:

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What may stand where: the values of options and the words of usage lines, for completion.
+
+Only completion scripts, tests and the hints of wrong lines load this. A completer is a tuple whose
+first word is one of
+
+- `file`, `dir`, `program`, `variable`: what every shell can list;
+- `running`, `container`, `image`, `volume`, `object`: `pypod internal complete` lists them;
+- `words`: the rest of the tuple. A word that ends in `=` or `:` goes on;
+- `` (nothing): free text.
+
+An option is looked up by `command dest`, by dest, then by its metavar. Rows that the table does not
+have yet do no harm.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pypod.cli.table import Option
+
+Completer = tuple[str, ...]
+
+RUNNING = frozenset(("attach", "exec", "kill", "pause", "port", "stats", "stop", "top"))
+"""Commands whose containers are running ones."""
+
+_SIGNALS = tuple("TERM KILL HUP INT QUIT USR1 USR2 STOP CONT WINCH".split())
+_STATES = tuple(
+    f"status={state}" for state in ("created", "running", "stopping", "exited", "unknown")
+)
+_CAPS = tuple(
+    "all AUDIT_CONTROL AUDIT_READ AUDIT_WRITE BLOCK_SUSPEND BPF CHECKPOINT_RESTORE CHOWN"
+    " DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID IPC_LOCK IPC_OWNER KILL LEASE LINUX_IMMUTABLE"
+    " MAC_ADMIN MAC_OVERRIDE MKNOD NET_ADMIN NET_BIND_SERVICE NET_BROADCAST NET_RAW PERFMON"
+    " SETFCAP SETGID SETPCAP SETUID SYS_ADMIN SYS_BOOT SYS_CHROOT SYS_MODULE SYS_NICE SYS_PACCT"
+    " SYS_PTRACE SYS_RAWIO SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG SYSLOG WAKE_ALARM".split()
+)
+_FORMATS = ("words", "json", "table")
+
+CLOSED: dict[str, tuple[str, ...]] = {
+    "attach": ("stdin", "stdout", "stderr"),
+    "cgroups": ("enabled", "disabled", "no-conmon", "split"),
+    "ipc": ("host", "private", "shareable", "none", "container:", "ns:"),
+    "log_level": ("debug", "info", "warn", "error"),
+    "network": ("none", "host", "private", "pasta", "slirp4netns", "container:", "ns:"),
+    "pid": ("host", "private", "container:", "ns:"),
+    "pull": ("missing", "always", "never", "newer"),
+    "restart_policy": (
+        "no",
+        "on-success",
+        "on-failure",
+        "on-abnormal",
+        "on-watchdog",
+        "on-abort",
+        "always",
+    ),
+    "sdnotify": ("container", "conmon", "ignore"),
+    "security_opt": (
+        "apparmor=",
+        "label=",
+        "mask=",
+        "no-new-privileges",
+        "proc-opts=",
+        "seccomp=",
+        "unmask=",
+    ),
+    "sort": ("created", "id", "repository", "size", "tag"),
+    "type": ("container", "image", "all"),
+    "uts": ("host", "private"),
+}
+"""Options, by dest, that take these words only, or these up to their `=` or `:`."""
+
+SUGGESTED: dict[str, Completer] = {
+    "arch": ("words", "amd64", "arm64", "386", "arm", "ppc64le", "riscv64", "s390x"),
+    "cap_add": ("words", *_CAPS),
+    "cap_drop": ("words", *_CAPS),
+    "device": ("file",),
+    "env": ("variable",),
+    "images filter": (
+        "words",
+        *"before= containers= dangling=true dangling=false digest= id= intermediate=".split(),
+        *"label= readonly= reference= since= until=".split(),
+    ),
+    "mount": ("words", "type=bind", "type=volume", "type=tmpfs"),
+    "os": ("words", "linux"),
+    "platform": ("words", "linux/amd64", "linux/arm64", "linux/386", "linux/arm/v7"),
+    "ps filter": (
+        "words",
+        *"ancestor= before= exited= id= label= name= network= since= volume=".split(),
+        *_STATES,
+    ),
+    "rootfs": (),
+    "seccomp_policy": ("words", "default", "image"),
+    "shm_size": ("words", "64m", "256m", "1g"),
+    "tmpfs": (),
+    "ulimit": ("words", "host", "nofile=", "nproc=", "core=", "memlock=", "stack=", "fsize="),
+    "volume": ("bind",),
+    "volume ls filter": ("words", "dangling=true", "dangling=false", "driver=", "label=", "name="),
+    "volumes_from": ("container",),
+    "workdir": (),
+}
+"""Options that take other words too."""
+
+METAVARS: dict[str, Completer] = {
+    "CONTAINER": ("container",),
+    "DIR": ("dir",),
+    "FILE": ("file",),
+    "IMAGE": ("image",),
+    "PATH": ("dir",),
+    "SIGNAL": ("words", *_SIGNALS),
+    "TEMPLATE": _FORMATS,
+    "VOLUME": ("volume",),
+}
+
+PLACES: dict[str, Completer] = {
+    "CONTAINER": ("container",),
+    "CONTAINERS": ("container",),
+    "IMAGE": ("image",),
+    "IMAGES": ("image",),
+    "VOLUME": ("volume",),
+    "VOLUMES": ("volume",),
+    "inspect NAMES": ("object",),
+    "images NAME": ("image",),
+    "untag NAMES": ("image",),
+    "unshare COMMAND": ("program",),
+    "completion SHELL": ("words", "bash", "fish", "zsh"),
+    "generate systemd NAME": ("container",),
+    "volume create NAME": (),
+}
+"""By `command PLACE` or by the place alone."""
+
+
+def of_option(key: str, option: Option) -> Completer:
+    """Return the completer of an option of a command of the table ("" for global options)."""
+    dest, kind, metavar = option[1:4]
+    if kind in ("bool", "optbool"):
+        return ()
+    for name in (f"{key} {dest}", dest):
+        if name in SUGGESTED:
+            return SUGGESTED[name]
+    closed = values_of(key, option)
+    return ("words", *closed) if closed else METAVARS.get(metavar.partition("[")[0], ())
+
+
+def values_of(key: str, option: Option) -> tuple[str, ...]:
+    """Return the only words that an option takes, nothing when it takes any."""
+    if option[2] in ("bool", "optbool"):
+        return ()
+    return CLOSED.get(f"{key} {option[1]}", CLOSED.get(option[1], ()))
+
+
+def of_places(key: str, positionals: str) -> tuple[tuple[Completer, ...], bool]:
+    """Return a completer for each word of a usage line, and whether the last one repeats."""
+    found = []
+    for place in positionals.split():
+        name = place.strip("[].")
+        completer = PLACES.get(f"{key} {name}", PLACES.get(name, ()))
+        verb = key.rpartition(" ")[2]
+        if completer == ("container",) and verb in RUNNING:
+            completer = ("running",)
+        found.append(completer)
+    return tuple(found), positionals.rstrip("]").endswith("...")
