@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pypod-monitor [--tty] [--stdin] [--stdin-once] [--run N] [--log NAME] [--log-size-max BYTES]
  *     [--log-keep N] [--attach-name NAME] [--timeout SECONDS] [--no-record] [--fd N]...
- *     [--exit-word W]... -- RUNTIME ARGS...
+ *     [--exit-word W]... [--watch PATH]... [--watch-word W]... -- RUNTIME ARGS...
  *
  * Starts any runtime that speaks proto.h's status records, stays with the container until it ends, and
  * writes down how. One epoll loop; signals are read from a signalfd, so no code runs in a handler.
@@ -96,6 +96,8 @@ static void reap(struct monitor *m)
             m->runtime = 0;
             m->runtime_status = status;
             start_status(m);
+        } else if (pid == m->follower) {
+            m->follower = 0;
         } else if (pid == m->child) {
             m->child = 0;
             if (m->failed)
@@ -137,6 +139,9 @@ static void dispatch(struct monitor *m, uint32_t tag, uint32_t events)
     case SOURCE_LISTENER:
         attach_accept(m);
         break;
+    case SOURCE_CHANGES:
+        watch_readable(m);
+        break;
     case SOURCE_STDIN:
         break; /* served after every round */
     case SOURCE_OUTPUT:
@@ -176,6 +181,7 @@ static void advance(struct monitor *m)
 {
     end_when_due(m);
     drop_stuck(m);
+    watch_follow(m);
     stream_stdin(m);
     if (m->phase == STARTING && m->failed && !m->runtime && !m->child) {
         source_close(m, &m->out[0].source);
@@ -212,6 +218,7 @@ static void update_watches(struct monitor *m)
     watch(m, &m->status, EPOLLIN);
     watch(m, &m->console, EPOLLIN);
     watch(m, &m->listener, EPOLLIN);
+    watch(m, &m->changes, EPOLLIN);
     watch(m, &m->in, m->slot_count ? EPOLLOUT : 0);
     for (int i = 0; i < 2; i++)
         watch(m, &m->out[i].source, m->phase != STARTING && !m->frame_size ? EPOLLIN : 0);
@@ -240,6 +247,8 @@ static int timeout(const struct monitor *m)
     for (int i = 1; i < CLIENTS_MAX; i++)
         if (m->clients[i].source.fd >= 0 && m->clients[i].stuck_since)
             wait = sooner(wait, m->clients[i].stuck_since + STUCK_AFTER_MS - now);
+    if (m->follow_at && m->phase == RUNNING)
+        wait = sooner(wait, m->follow_at - now);
     if (m->kill_at)
         wait = sooner(wait, m->kill_at - now);
     return wait > INT_MAX ? INT_MAX : (int)wait; /* woken early, it sleeps again */

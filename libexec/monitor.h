@@ -22,6 +22,9 @@ enum {
     CLIENTS_MAX = 32,
     HANDED_MAX = 128,
     EXIT_WORDS_MAX = 32,
+    WATCHES_MAX = 4,
+    FOLLOWED_MAX = 16,
+    FOLLOWED_NAME = 64,
 };
 
 /* A descriptor in the epoll set. `events` is what epoll was told; 0 = not in the set at all, because
@@ -33,7 +36,7 @@ struct source {
 };
 
 enum source_kind { SOURCE_SIGNALS, SOURCE_STATUS, SOURCE_CONSOLE, SOURCE_LISTENER, SOURCE_STDIN,
-                   SOURCE_OUTPUT, SOURCE_CLIENT };
+                   SOURCE_OUTPUT, SOURCE_CLIENT, SOURCE_CHANGES };
 
 struct options {
     bool tty, takes_stdin, stdin_once, no_record;
@@ -44,6 +47,10 @@ struct options {
     int handed_count;
     char *exit_words[EXIT_WORDS_MAX + 1];
     int exit_word_count;
+    char *watches[WATCHES_MAX]; /* --watch: files of the host to follow */
+    int watch_count;
+    char *watch_words[EXIT_WORDS_MAX + 1]; /* what is run when one changes; [0] is absolute */
+    int watch_word_count;
     char **runtime; /* argv of the runtime */
 };
 
@@ -57,6 +64,12 @@ struct client {
     bool deaf;           /* it closed its end; what it sent before is still to be read */
     int64_t stuck_since; /* monotonic ms of the first refused send; 0 = not stuck */
     uint32_t credit;     /* stdin frames taken and not yet acknowledged */
+};
+
+/* A name in a watched directory, "" for a watched file. */
+struct followed {
+    int wd;
+    char name[FOLLOWED_NAME];
 };
 
 enum sent { SEND_DONE, SEND_LATER, SEND_LOST };
@@ -82,7 +95,7 @@ struct monitor {
     struct options options;
     enum phase phase;
     int epoll;
-    struct source signals, status, console, listener, in;
+    struct source signals, status, console, listener, in, changes;
     struct output out[2];
     struct client clients[CLIENTS_MAX]; /* [0] is the channel */
     struct log log;
@@ -111,6 +124,11 @@ struct monitor {
     int peer_fd;  /* the pty's other end, held open so that the master never hangs up early */
     int64_t kill_at;     /* monotonic ms: the end of --timeout; 0 = none */
     int64_t drain_until; /* monotonic ms: until then `exit` waits for the log to be complete */
+    struct followed followed[FOLLOWED_MAX];
+    int followed_count;
+    pid_t follower;      /* the command of --watch-word that runs now */
+    int64_t follow_at;   /* monotonic ms: when to run it; 0 = nothing has changed */
+    int64_t follow_next; /* not before */
     bool written; /* `exit` is in place */
     bool dirty;   /* buffers hold memory */
     bool grown;   /* pipes are enlarged */
@@ -137,6 +155,11 @@ bool record_prepare(struct monitor *m);
 bool record_pids(struct monitor *m); /* false: errno says why */
 void record_exit(struct monitor *m);
 bool record_claimed(void);
+
+/* watch.c: files of the host that the container's follow */
+void watch_start(struct monitor *m);
+void watch_readable(struct monitor *m);
+void watch_follow(struct monitor *m);
 
 /* stream.c: stdin into the container, output out of it */
 bool stream_prepare(struct monitor *m);

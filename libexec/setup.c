@@ -45,16 +45,24 @@ static bool hand_on(struct options *options, int fd)
     return true;
 }
 
+static bool add_word(char **words, int *count, int most, char *word)
+{
+    if (*count == most)
+        return false;
+    words[(*count)++] = word;
+    return true;
+}
+
 static bool option_with_value(struct options *options, struct log *log, const char *name, char *value)
 {
     unsigned long long parsed = 0;
 
-    if (!strcmp(name, "--exit-word")) {
-        if (options->exit_word_count == EXIT_WORDS_MAX)
-            return false;
-        options->exit_words[options->exit_word_count++] = value;
-        return true;
-    }
+    if (!strcmp(name, "--exit-word"))
+        return add_word(options->exit_words, &options->exit_word_count, EXIT_WORDS_MAX, value);
+    if (!strcmp(name, "--watch-word"))
+        return add_word(options->watch_words, &options->watch_word_count, EXIT_WORDS_MAX, value);
+    if (!strcmp(name, "--watch"))
+        return *value == '/' && add_word(options->watches, &options->watch_count, WATCHES_MAX, value);
     if (!strcmp(name, "--log"))
         return plain_name(log->name = value);
     if (!strcmp(name, "--attach-name"))
@@ -145,11 +153,11 @@ static int settle_signals(void)
 
 static void close_sources(struct monitor *m)
 {
-    struct source *single[] = {&m->signals, &m->status, &m->console, &m->listener, &m->in};
+    struct source *single[] = {&m->signals, &m->status, &m->console, &m->listener, &m->in, &m->changes};
     const enum source_kind kind[] = {SOURCE_SIGNALS, SOURCE_STATUS, SOURCE_CONSOLE, SOURCE_LISTENER,
-                                     SOURCE_STDIN};
+                                     SOURCE_STDIN, SOURCE_CHANGES};
 
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 6; i++)
         *single[i] = (struct source){.fd = -1, .tag = (uint32_t)kind[i] << 8};
     m->out[0] = (struct output){{-1, SOURCE_OUTPUT << 8 | 0, 0}, 'o', "stdout"};
     m->out[1] = (struct output){{-1, SOURCE_OUTPUT << 8 | 1, 0}, 'e', "stderr"};
@@ -171,5 +179,6 @@ bool setup_monitor(struct monitor *m)
     if (m->signals.fd < 0 || m->epoll < 0 || !stream_prepare(m) || !record_prepare(m))
         return false;
     log_open(&m->log);
+    watch_start(m);
     return true;
 }

@@ -125,10 +125,11 @@ def _host_file(path: str) -> str:
 
 
 def _write(path: str, text: str, *, replace: bool = True) -> None:
-    """Write a file in place, so that a reader at any moment sees the old text or the new one.
+    """Write a file in place, so that a reader never finds it empty or cut.
 
     The new text goes out in one write(2), with empty lines over what is left of a longer old one;
-    only then the file is cut.
+    only then the file is cut. A reader at the same instant may see the start of the new text and
+    the rest of the old: some file systems (ext4, tmpfs) do not keep a read out of a write.
     """
     data = text.encode("utf-8", "surrogateescape")
     try:

@@ -85,7 +85,7 @@ def _spawn(
     inherited: Inherited | None,
 ) -> Channel:
     facts = as_created(facts, create)
-    names.refresh(container, config, create, Reach(create["network"]))
+    watch = names.refresh(container, config, create, Reach(create["network"]))
     config = with_host_environment(config, create)
     count, listen = (inherited.count, inherited.environment) if inherited else (0, ())
     config = with_environment(config, list(listen))
@@ -102,7 +102,7 @@ def _spawn(
         fds.update((FD_PRESERVE + at, fd) for at, fd in enumerate(inherited.fds))
     exit_words: list[str] = []
     if create["auto_remove"]:
-        exit_words = cleanup_command(container)
+        exit_words = own_command(container, "cleanup")
     try:
         channel = monitor.spawn(
             command,
@@ -118,6 +118,8 @@ def _spawn(
             attach_name=container.id[:32],
             timeout=create.get("timeout", 0),
             exit_words=exit_words,
+            watch=watch,
+            watch_words=own_command(container, "refresh-names") if watch else (),
         )
     finally:
         for fd in (record, sockets, *fds.values()):
@@ -189,8 +191,11 @@ def with_environment(config: dict[str, Any], added: list[str]) -> dict[str, Any]
     return {**config, "process": process}
 
 
-def cleanup_command(container: Container) -> list[str]:
-    """Return the command that a monitor runs when nobody else will remove its container."""
+def own_command(container: Container, verb: str) -> list[str]:
+    """Return a command that a monitor starts: `pypod container VERB ID`, in a clean environment.
+
+    `cleanup` removes the container when nobody else will, `refresh-names` follows the host's names.
+    """
     import sys
 
     places = container.places
@@ -205,7 +210,7 @@ def cleanup_command(container: Container) -> list[str]:
         "--runroot",
         places.run,
         "container",
-        "cleanup",
+        verb,
         container.id,
     ]
 

@@ -38,6 +38,8 @@ def spawn(
     attach_name: str | None = None,
     timeout: int = 0,
     exit_words: Sequence[str] = (),
+    watch: Sequence[str] = (),
+    watch_words: Sequence[str] = (),
     window: tuple[int, int] | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Channel:
@@ -48,6 +50,7 @@ def spawn(
     is recorded), `sockets_fd` the run root. `exit_words` is the command to start at the end unless
     the file `claim` in the record is locked. `window` is (rows, columns) of the new terminal, by
     default of the terminal on our stdin, if there is one.
+    When one of the files `watch` changes the command `watch_words` is started.
     After `timeout` seconds the monitor kills the container (0: never).
     `environ` is that of the monitor, the runtime and the exit command (none: only a PATH).
     Raises PypodError.
@@ -74,6 +77,10 @@ def spawn(
         targets[number] = runtime_fds[number]
     for word in exit_words:
         argv += ("--exit-word", word)
+    for path in watch:
+        argv += ("--watch", path)
+    for word in watch_words if watch else ():
+        argv += ("--watch-word", word)
     argv += ("--", *runtime_argv)
     ours, theirs = _socketpair()
     channel = Channel(ours)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.program import Program
+from tests.fixtures.program import Program, within
 
 pytestmark = pytest.mark.own
 NONE = ("--network", "none")
@@ -152,3 +152,70 @@ def test_inspect_shows_what_was_asked(pypod: Program, image: str) -> None:
     found = json.loads(pypod("inspect", "-f", "{{json .HostConfig}}", "names-4").out)
     kept = [found[key] for key in ("ExtraHosts", "Dns", "DnsSearch", "DnsOptions")]
     assert kept == [["a:::1"], ["192.0.2.1"], ["c.d"], ["rotate"]]
+
+
+def resolver(pypod: Program, name: str) -> str:
+    return pypod("exec", name, *RESOLV).out
+
+
+def test_a_change_of_the_hosts_resolver_reaches_a_running_container(
+    pypod: Program, image: str, host_file: Path
+) -> None:
+    words = ("-d", "--name", "names-5", "--dns-search", "a.test", *HOST, image)
+    pypod("run", *words, "sleep", "1000")
+    inode = pypod("exec", "names-5", "stat", "-c", "%i", "/etc/resolv.conf").line
+    kept = "search a.test\n"
+    assert resolver(pypod, "names-5") == kept + "nameserver 127.0.0.53\nnameserver 192.0.2.53\n"
+    for server in ("192.0.2.54", "2001:db8::1"):  # Wi-Fi, then a VPN: replaced as they all do
+        (host_file.parent / "new").write_text(f"nameserver {server}\n")
+        (host_file.parent / "new").rename(host_file)
+        wanted = kept + f"nameserver {server}\n"
+        assert within(15, lambda wanted=wanted: resolver(pypod, "names-5") == wanted)
+    assert pypod("exec", "names-5", "stat", "-c", "%i", "/etc/resolv.conf").line == inode
+
+
+def test_a_resolver_that_was_edited_in_the_container_is_left_alone(
+    pypod: Program, image: str, host_file: Path
+) -> None:
+    for name in ("names-6", "names-7"):
+        pypod("run", "-d", "--name", name, *HOST, image, "sleep", "1000")
+    pypod("exec", "names-6", "sh", "-c", "echo nameserver 192.0.2.6 >/etc/resolv.conf")
+    host_file.write_text("nameserver 192.0.2.54\n")
+    assert within(15, lambda: "192.0.2.54" in resolver(pypod, "names-7"))
+    pypod("container", "refresh-names", "names-6", "names-7", "names-missing")
+    assert resolver(pypod, "names-6") == "nameserver 192.0.2.6\n"
+    pypod("stop", "-t", "0", "names-6")
+    pypod("start", "names-6")
+    assert resolver(pypod, "names-6") == "nameserver 192.0.2.54\n"
+
+
+def test_a_reader_never_finds_the_resolver_empty_or_cut(
+    pypod: Program, image: str, host_file: Path
+) -> None:
+    """Lines of equal length: ext4 lets a reader see one write(2) in part, 1 of 100 tries."""
+    texts = ["nameserver 192.0.2.1\n" * 50, "nameserver 192.0.2.2\n"]
+    host_file.write_text(texts[0])
+    pypod("run", "-d", "--name", "names-8", *HOST, image, "sleep", "1000")
+    record = Path(pypod("inspect", "-f", "{{.ResolvConfPath}}", "names-8").line)
+    for change in range(20):
+        (host_file.parent / "new").write_text(texts[change % 2 == 0])
+        (host_file.parent / "new").rename(host_file)
+        with pypod.start("container", "refresh-names", "names-8") as command:
+            while command.poll() is None:
+                lines = record.read_text().strip().split("\n")
+                assert {*lines} <= {"nameserver 192.0.2.1", "nameserver 192.0.2.2", ""}
+                assert lines[0]
+        assert command.returncode == 0
+        assert record.read_text() == texts[change % 2 == 0]
+
+
+def test_a_host_that_is_between_two_networks_takes_nothing_away(
+    pypod: Program, image: str, host_file: Path
+) -> None:
+    pypod("run", "-d", "--name", "names-9", *HOST, image, "sleep", "1000")
+    before = resolver(pypod, "names-9")
+    host_file.unlink()
+    pypod("container", "refresh-names", "names-9")
+    assert resolver(pypod, "names-9") == before
+    host_file.write_text("nameserver 192.0.2.54\n")
+    assert within(15, lambda: resolver(pypod, "names-9") == "nameserver 192.0.2.54\n")

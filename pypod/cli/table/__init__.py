@@ -67,6 +67,7 @@ IN_GROUP = {
     ("container", "exists"): "container exists",
     ("container", "inspect"): "container inspect",
     ("container", "cleanup"): "container cleanup",
+    ("container", "refresh-names"): "container refresh-names",
     ("image", "ls"): "images",
     ("image", "list"): "images",
     ("image", "rm"): "rmi",

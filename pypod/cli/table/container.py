@@ -230,4 +230,10 @@ COMMANDS: dict[str, Command] = {
         "CONTAINERS...",
         (),
     ),
+    "container refresh-names": (
+        "pypod.cli.internal:refresh_names",
+        "",
+        "CONTAINERS...",
+        (),
+    ),
 }
