@@ -180,18 +180,19 @@ class Repository:
         noun = f"listing tags of {self.domain}/{self.path}"
         url = f"{self._base}/v2/{self.path}/tags/list"
         found: list[str] = []
-        while url:
+        asked: set[str] = set()
+        # A registry that leads in circles or elsewhere gets no more requests.
+        while url and url not in asked and len(found) < _TAGS_MOST:
+            if not url.startswith(f"{self._base}/"):
+                raise RegistryError(f"{noun}: the next page is on another host")
+            asked.add(url)
             with self._get(url, {}, noun) as answer:
                 names = _json(answer.read(MANIFEST_BYTES_MOST, "the list of tags")).get("tags")
                 following = _next_page(answer.header("Link"))
-                url, before = urljoin(url, following) if following else "", url
-            fresh = [name for name in names or () if isinstance(name, str)]
-            found += fresh
-            # A registry that leads in circles or elsewhere gets no more requests.
-            if not fresh or url == before or len(found) > _TAGS_MOST:
+                url = urljoin(url, following) if following else ""
+            if not isinstance(names, list) or not names:
                 break
-            if url and not url.startswith(f"{self._base}/"):
-                raise RegistryError(f"{noun}: the next page is on another host")
+            found += [name for name in names if isinstance(name, str)]
         return list(dict.fromkeys(found))
 
     def blob(self, digest: str, size: int, offset: int = 0) -> Body:

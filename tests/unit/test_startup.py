@@ -45,6 +45,27 @@ def test_common_commands_load_nothing_that_costs_time(tmp_path: Path) -> None:
     assert not found
 
 
+def test_a_configuration_costs_its_parser_once(tmp_path: Path) -> None:
+    if os.getuid() == 0:
+        tmp_path.chmod(0o755)
+    settings = tmp_path / "containers" / "registries.conf"
+    settings.parent.mkdir()
+    env = {
+        "PYPOD_ROOT": str(tmp_path / "store"),
+        "PYPOD_RUNROOT": str(tmp_path / "run"),
+        "XDG_CONFIG_HOME": str(tmp_path),
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+    }
+    report = tmp_path / "report"
+    assert modules_of(CHECKOUT, report, ("run", "--rm", "pypod/hello"), env)[0] == 0
+    assert modules_of(CHECKOUT, report, ("tag", "pypod/hello", "quay.io/a/mine"), env)[0] == 0
+    settings.write_text('[aliases]\n"mine" = "quay.io/a/mine"\n')
+    create = ("create", "--network", "none", "mine")
+    code, foreign = modules_of(CHECKOUT, report, create, env)
+    assert (code, "tomllib" in {name.split(".")[0] for name in foreign}) == (0, True)
+    assert modules_of(CHECKOUT, report, create, env) == (0, set())
+
+
 @pytest.mark.parametrize(
     "words",
     [("ps", "--no-such-option"), ("nonsense",), ("exec", "nobody", "ls"), ("run", "--help")],

@@ -218,3 +218,42 @@ def test_proxies_of_the_environment_are_not_for_loopback(
     repository = Repository(registry.host, "app", patience=QUICK)
     repository.connect()
     repository.manifest("1")
+
+
+def tags(*names: object) -> bytes:
+    return json.dumps({"name": "app", "tags": names}).encode()
+
+
+def test_tags_come_page_by_page(registry: FaultRegistry, repository: Repository) -> None:
+    more = {"Link": '</v2/app/tags/list?last=b>; rel="next"'}
+    registry.fault("tags/list?last=b", faults.status(200, None, tags("c", "a", 7)))
+    registry.fault("tags/list", faults.status(200, more, tags("a", "b")))
+    assert repository.tags() == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("link", ["</v2/app/tags/list>; rel=next", "<?n=1>; rel=next"])
+def test_pages_that_go_round_in_circles_end(
+    registry: FaultRegistry, repository: Repository, link: str
+) -> None:
+    registry.fault("tags/list", faults.status(200, {"Link": link}, tags("a")))
+    assert repository.tags() == ["a"]
+    assert len(registry.paths("tags/list")) <= 2
+
+
+def test_the_next_page_is_not_on_another_host(
+    registry: FaultRegistry, repository: Repository
+) -> None:
+    link = {"Link": '<http://192.0.2.1/v2/x>; rel="next"'}
+    registry.fault("tags/list", faults.status(200, link, tags("a")))
+    with pytest.raises(RegistryError, match="another host"):
+        repository.tags()
+
+
+def test_a_registry_that_is_not_there_is_asked_as_often_as_one_says() -> None:
+    gone = FaultRegistry()
+    gone.close()
+    patient = QUICK.replace(connects=3, wait_first=0.05, steady=True)
+    began = time.monotonic()
+    with pytest.raises(Unreachable):
+        Repository(gone.host, "app", patience=patient).connect()
+    assert time.monotonic() - began > 0.1
