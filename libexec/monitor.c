@@ -283,6 +283,13 @@ static void run_exit_command(struct monitor *m)
     _exit(CANNOT);
 }
 
+/* What a service manager reads off our end: the container's exit code, but 0 when the end was asked for.
+ * A payload that SIGTERM or its stop's SIGKILL ends would else leave a failed unit behind each stop. */
+static int own_exit_code(const struct monitor *m)
+{
+    return !m->failed && !m->options.no_record && record_stop_asked() ? 0 : m->code;
+}
+
 int main(int argc, char **argv)
 {
     struct monitor m = {.epoll = -1, .exit_fd = -1, .peer_fd = -1};
@@ -301,6 +308,7 @@ int main(int argc, char **argv)
         /* Then the caller's directory stays busy; nothing else depends on it. */
     }
     loop(&m);
+    int code = own_exit_code(&m);
     run_exit_command(&m);
-    return 0;
+    return code;
 }

@@ -155,6 +155,7 @@ bool record_prepare(struct monitor *m);
 bool record_pids(struct monitor *m); /* false: errno says why */
 void record_exit(struct monitor *m);
 bool record_claimed(void);
+bool record_stop_asked(void);
 
 /* watch.c: files of the host that the container's follow */
 void watch_start(struct monitor *m);

@@ -130,3 +130,11 @@ bool record_claimed(void)
     /* Left locked: the kernel unlocks when this monitor ends, a moment later. */
     return flock(fd, LOCK_EX | LOCK_NB) < 0;
 }
+
+/* Did `pypod stop` ask for the end? It leaves a file, for it cannot know whether a client is connected. */
+bool record_stop_asked(void)
+{
+    struct stat found;
+
+    return fstatat(FD_RECORD, "stop", &found, AT_SYMLINK_NOFOLLOW) == 0;
+}

@@ -8,10 +8,11 @@ import os
 from pypod.cli import attached
 from pypod.engine import attach as engine_attach
 from pypod.engine import remove, start, stop, watch
-from pypod.errors import LostMonitor, NoSuchContainer, PypodError, UsageError
+from pypod.errors import LostMonitor, NoSuchContainer, PypodError, UsageError, WrongState
 from pypod.kernel import inherited, log
 from pypod.kernel.facts import facts as host_facts
 from pypod.output.columns import harmless
+from pypod.spec import service
 from pypod.spec.process import signal_name, signal_number
 from pypod.store import objects
 
@@ -33,30 +34,56 @@ def latest(args: Args) -> Container:
 
 
 def chosen(args: Args, *, running_only: bool = False) -> list[tuple[str, Container | PypodError]]:
-    """Return (word as typed, container or why not) for the names, -a or -l of a command.
+    """Return (word as typed, container or why not) for what a command names.
 
-    Raises UsageError when nothing or too much is chosen.
+    That is names, --cidfile, -a, -l or --filter. Raises UsageError when nothing or too much is
+    chosen, PypodError for an id file that cannot be read.
     """
-    names = list(args.containers)
+    files, filters = getattr(args, "cidfile", ()), getattr(args, "filter", ())
     every, last = getattr(args, "all", False), getattr(args, "latest", False)
-    if sum((bool(names), every, last)) > 1:
-        raise UsageError("--all, --latest and containers cannot be used together")
-    if every:
-        found = list(objects.every(args.places))
+    named = bool(args.containers or files)
+    if filters and (named or last):
+        raise UsageError("--filter takes no arguments")
+    if sum((named, every, last)) > 1:
+        raise UsageError("--all, --latest, --cidfile and containers cannot be used together")
+    if filters or every:
+        found = _filtered(args, filters) if filters else list(objects.every(args.places))
         if running_only:
             found = [one for one in found if one.status().alive]
         return [(one.id, one) for one in found]
     if last:
         return [(one.id, one) for one in [latest(args)]]
-    if not names:
+    if not named:
         raise UsageError("you must provide at least one name or id")
     chosen: list[tuple[str, Container | PypodError]] = []
-    for name in names:
+    for name in (*args.containers, *_read_ids(files, missing=getattr(args, "ignore", False))):
         try:
             chosen.append((name, objects.find(args.places, name)))
         except PypodError as error:
             chosen.append((name, error))
     return chosen
+
+
+def _filtered(args: Args, filters: tuple[str, ...]) -> list[Container]:
+    from pypod.engine import ps
+
+    test = ps.tests(filters)
+    return [row.container for row in ps.rows(args.places) if test(row)]
+
+
+def _read_ids(files: tuple[str, ...], *, missing: bool) -> list[str]:
+    """Return the ids in the files of --cidfile; one that is `missing` may be fine."""
+    ids = []
+    for path in files:
+        try:
+            with open(path, encoding="ascii", errors="replace") as file:
+                ids.append(file.readline(256).strip())
+        except FileNotFoundError as error:
+            if not missing:
+                raise PypodError(f"--cidfile {path}: {error.strerror}") from None
+        except OSError as error:
+            raise PypodError(f"--cidfile {path}: {error.strerror}") from None
+    return ids
 
 
 def for_each(
@@ -110,6 +137,9 @@ def start_(args: Args) -> int:
             channel = start.start(container, facts, inherited=handed)
             if channel is not None:
                 channel.close()
+            elif service.UNIT in os.environ:
+                # Ending well would say that the unit's own processes do it: it would stop them.
+                raise WrongState(f"{container.name} runs already, outside of its unit")
 
         return for_each(targets, begin)
     engine_attach.parse_keys(args.detach_keys)  # a mistake is found before anything runs
@@ -181,17 +211,43 @@ def _attach(args: Args, container: Container, *, no_stdin: bool) -> int:
 
 def stop_(args: Args) -> int:
     """Stop containers: their stop signal, then SIGKILL after the timeout."""
+    signal = signal_number(args.signal) if args.signal else None
+    targets = chosen(args, running_only=True)
+    return for_each(targets, lambda one: _end(one, signal, args.time), ignore_missing=args.ignore)
 
-    def end(container: Container) -> None:
-        create = container.create
-        seconds = create["stop_timeout"] if args.time is None else args.time
-        if not stop.stop(container, create["stop_signal"], seconds):
-            log.warn(
-                f"StopSignal {signal_name(create['stop_signal'])} failed to stop container"
-                f" {container.name} in {seconds} seconds, resorting to SIGKILL"
-            )
 
-    return for_each(chosen(args, running_only=True), end, ignore_missing=args.ignore)
+def _end(container: Container, signal: int | None, seconds: int | None) -> None:
+    """Stop one container, by its own signal and patience where none are given."""
+    create = container.create
+    number = create["stop_signal"] if signal is None else signal
+    patience = create["stop_timeout"] if seconds is None else seconds
+    if not stop.stop(container, number, patience):
+        log.warn(
+            f"StopSignal {signal_name(number)} failed to stop container {container.name}"
+            f" in {patience} seconds, resorting to SIGKILL"
+        )
+
+
+def restart(args: Args) -> int:
+    """Stop containers that run, and start them; the others are started."""
+    facts = host_facts()
+    if args.running and not args.filter:
+        if args.all or args.latest or args.containers or args.cidfile:
+            raise UsageError("--running takes no arguments")
+        args.all = True
+
+    def again(container: Container) -> None:
+        # A `--rm` container is not removed in between, unless a client waits to do just that.
+        held = start.claim(container, wait=False)
+        try:
+            _end(container, None, args.time)
+            channel = start.start(container, facts)
+            if channel is not None:
+                channel.close()
+        finally:
+            held.close()
+
+    return for_each(chosen(args, running_only=args.running), again)
 
 
 def kill(args: Args) -> int:

@@ -96,10 +96,9 @@ def parse(argv: list[str]) -> Args:
         raise Help(tuple(name.split()))
     values.store(args)
     _positionals(args, name, command[2], words)
-    if not words and key in table.NEEDS:
-        chosen = getattr(args, "all", False) or getattr(args, "latest", False)
-        if not chosen:
-            raise UsageError(table.NEEDS[key], hint=f"See 'pypod {name} --help'")
+    instead = (getattr(args, other, None) for other in table.INSTEAD_OF_NAMES)
+    if not words and key in table.NEEDS and not any(instead):
+        raise UsageError(table.NEEDS[key], hint=f"See 'pypod {name} --help'")
     return args
 
 

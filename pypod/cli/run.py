@@ -53,7 +53,6 @@ def run(args: Args) -> int:
     except PypodError as error:
         if made.create["auto_remove"] or not start.failed_to_start(error):
             remove.remove(container, facts, force=True)
-            _drop_cidfile(args)
         raise
     if args.detach:
         channel.close()
@@ -81,7 +80,6 @@ def run(args: Args) -> int:
     if held is not None:
         remove.discard_ended(container, facts)
         held.close()
-        _drop_cidfile(args)
     if outcome.code is None:
         raise LostMonitor(made.create["name"])
     return outcome.code
@@ -152,7 +150,8 @@ def options(args: Args) -> CreateOptions:
     for stream in args.attach:
         if stream not in _STREAMS:
             raise UsageError(f'invalid stream "{stream}" for --attach', hint=" ".join(_STREAMS))
-    for field in ("cidfile", "pidfile"):  # `start` may be typed in another directory
+    # `start` may be typed in another directory.
+    for field in ("cidfile", "pidfile", "conmon_pidfile"):
         if given[field]:
             given[field] = os.path.abspath(given[field])
     if given["hosts_file"] not in ("", "none", "image"):
@@ -192,11 +191,3 @@ def _wants(args: Args, stream: str) -> bool:
     if args.tty and stream == "stderr":
         return False
     return not args.attach or stream in args.attach
-
-
-def _drop_cidfile(args: Args) -> None:
-    if args.cidfile:
-        try:
-            os.unlink(args.cidfile)
-        except OSError:
-            pass

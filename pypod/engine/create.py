@@ -157,6 +157,7 @@ def _summary(document: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]
         "created": document["created"],
         "network": document["network"],
         "rm": document["auto_remove"],
+        **({"cidfile": True} if document["options"]["cidfile"] else {}),
     }
 
 

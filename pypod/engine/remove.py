@@ -31,6 +31,7 @@ def remove(
         with container.lock():
             status = container.status()
             if not status.alive:
+                cidfile = _cidfile(container)
                 path = container.to_trash()
                 break
         if not force:
@@ -46,9 +47,31 @@ def remove(
             stop.stop(container, stop.SIGKILL, 0)
     else:
         raise ObjectInUse(f"container {container.id[:12]} is started again and again", code=2)
+    if cidfile:
+        _drop_cidfile(cidfile, container.id)
     remove_tree(container.places, path, facts)
     if status.pids is not None:
         forget_socket(container.places, container.id)
+
+
+def _cidfile(container: Container) -> str:
+    try:
+        if not container.summary.get("cidfile"):
+            return ""
+        return str(container.create["options"]["cidfile"])
+    except (PypodError, KeyError):  # a damaged record can be removed too
+        return ""
+
+
+def _drop_cidfile(path: str, id: str) -> None:
+    """Remove the --cidfile of a container that is gone, unless another container has it now."""
+    try:
+        with open(path, "rb") as file:
+            ours = file.read(65).strip() == id.encode()
+        if ours:
+            os.unlink(path)
+    except OSError:
+        pass
 
 
 def _stop_signal(container: Container) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 from pypod.constants import FD_BPF, FD_CONSOLE, FD_EXE, FD_PLAN, FD_PRESERVE, FD_STATUS
-from pypod.engine import names
+from pypod.engine import names, stop
 from pypod.errors import PypodError
 from pypod.kernel import log, memfd, paths
 from pypod.kernel.locks import Lock
@@ -34,10 +34,13 @@ CLAIM = "claim"
 """A lock file of the record: who holds it will remove a `--rm` container when it ends."""
 
 
-def claim(container: Container) -> Lock:
-    """Promise to remove the container when it ends; the promise ends with this process."""
+def claim(container: Container, *, wait: bool = True) -> Lock:
+    """Promise to remove the container when it ends; the promise ends with this process.
+
+    Without `wait` the lock may be another's, whose promise holds then.
+    """
     lock = Lock(f"{container.directory}/{CLAIM}", create=True)
-    lock.take()
+    lock.take(wait=wait)
     return lock
 
 
@@ -89,12 +92,18 @@ def _spawn(
     config = with_host_environment(config, create)
     count, listen = (inherited.count, inherited.environment) if inherited else (0, ())
     config = with_environment(config, list(listen))
+    socket = os.environ.get("NOTIFY_SOCKET", "")
+    if socket:
+        from pypod.engine import notify
+
+        config = notify.prepare(config, create, socket)
     ops = compile_run(config, facts, descriptors=count, listening=bool(listen))
     if log.debugging():
         for number, op in enumerate(ops):
             log.debug(f"plan {number}: {op.describe()}")
     places = container.places
     paths.private_directory(places.run)
+    stop.forget(container)
     record = os.open(container.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     sockets = os.open(places.run, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     fds, command = runtime_command(ops, config, places.cache, tty=create["tty"])
@@ -125,13 +134,17 @@ def _spawn(
         for fd in (record, sockets, *fds.values()):
             os.close(fd)
     pid = channel.started(lambda failure: init.explain(failure, ops), create["name"])
-    pidfile = create.get("options", {}).get("pidfile")
-    if pidfile:
-        _write_pidfile(pidfile, pid)
+    options = create.get("options", {})
+    if path := options.get("pidfile"):
+        _write_pidfile(path, pid)
+    if path := options.get("conmon_pidfile"):
+        _write_pidfile(path, channel.pid)
+    if socket and channel.pid:
+        notify.tell(create, channel.pid, socket)
     return channel
 
 
-def _write_pidfile(path: str, pid: int) -> None:
+def _write_pidfile(path: str, pid: int | None) -> None:
     try:
         with open(path, "w", encoding="utf-8") as file:
             file.write(str(pid))
@@ -204,7 +217,7 @@ def own_command(container: Container, verb: str) -> list[str]:
         "-i",
         f"HOME={os.environ.get('HOME', '/')}",
         "PATH=/usr/local/bin:/usr/bin:/bin",
-        *_pypod_command(sys.executable, sys.argv[0]),
+        *pypod_command(sys.executable),
         "--root",
         places.graph,
         "--runroot",
@@ -215,7 +228,8 @@ def own_command(container: Container, verb: str) -> list[str]:
     ]
 
 
-def _pypod_command(python: str, script: str) -> list[str]:
+def pypod_command(python: str) -> list[str]:
+    """Return the command line that runs this very pypod."""
     # Not PATH and not argv[0] alone: whatever is called pypod there now may be another program.
     import pypod
 

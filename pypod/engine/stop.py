@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pypod.store.objects import Container, Status
 
 SIGKILL = 9
+_ASKED = "stop"
+"""The file of the record that says so; the monitor looks for it."""
 _RECORD_SECONDS = 5.0
 """How long a monitor may take to write the exit of a dead payload before it counts as lost."""
 
@@ -44,6 +46,7 @@ def stop(container: Container, signal: int, seconds: float) -> bool:
     status = container.status()
     if not status.alive:
         return True
+    ask(container)
     _signal(status, signal)
     if signal != SIGKILL and not _gone(status, seconds):
         _signal(status, SIGKILL)
@@ -51,6 +54,26 @@ def stop(container: Container, signal: int, seconds: float) -> bool:
         return False
     settle(container, status)
     return True
+
+
+def ask(container: Container) -> None:
+    """Leave word that the container is to end: then its monitor ends 0, whatever the exit code.
+
+    A service manager that watches the monitor takes it for a stop and not for a failure. Where the
+    word cannot be left (a full disk) nothing else is lost.
+    """
+    try:
+        os.close(os.open(f"{container.directory}/{_ASKED}", os.O_WRONLY | os.O_CREAT, 0o600))
+    except OSError:
+        pass
+
+
+def forget(container: Container) -> None:
+    """Take that word back: the container starts again."""
+    try:
+        os.unlink(f"{container.directory}/{_ASKED}")
+    except OSError:
+        pass
 
 
 def settle(container: Container, status: Status, seconds: float | None = 10.0) -> None:

@@ -10,7 +10,7 @@ from pypod.errors import PypodError, UsageError
 from pypod.spec import ids as spec_ids
 from pypod.spec import mounts as spec_mounts
 from pypod.spec import names as spec_names
-from pypod.spec import namespaces, security
+from pypod.spec import namespaces, security, service
 from pypod.spec import process as spec_process
 from pypod.value import Value
 
@@ -58,6 +58,7 @@ def container_config(
     options: CreateOptions, image: ImageRecord, facts: HostFacts, ids: Identity
 ) -> dict[str, Any]:
     """Return the complete config.json. Raises PypodError and UsageError; has no effect."""
+    service.check(options)
     secure = _security(options)
     argv = _command(options, image)[0]
     user = spec_ids.resolve_user(
@@ -127,7 +128,7 @@ def create_document(
         "entrypoint": entrypoint,
         "cmd": cmd,
         "user": options.user or image.config.get("user", ""),
-        "labels": _labels(options, image),
+        "labels": {**_labels(options, image), **service.labels(ids.environment)},
         "tty": options.tty,
         "interactive": options.interactive,
         "stdin_once": options.interactive and not options.detach,
@@ -139,6 +140,7 @@ def create_document(
         "map": facts.map,
         "http_proxy": True,
         "mounts": [spec_mounts.volume(text, ids.cwd)["destination"] for text in options.volume],
+        "cwd": ids.cwd,
         "options": options.record(),
     }
 

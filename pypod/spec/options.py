@@ -56,6 +56,10 @@ class CreateOptions(Value):
     network_alias: tuple[str, ...] = ()
     no_hosts: bool = False
     no_hostname: bool = False
+    # Units.
+    cgroups: str = "enabled"
+    conmon_pidfile: str = ""
+    sdnotify: str = "container"
 
     def record(self) -> dict[str, Any]:
         """Return what create.json keeps: no text of env files, which is in the environment."""

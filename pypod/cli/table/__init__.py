@@ -47,6 +47,7 @@ TOP_LEVEL = {
     "ps": "container",
     "pull": "image",
     "rename": "container",
+    "restart": "container",
     "rm": "container",
     "rmi": "image",
     "run": "container",
@@ -92,13 +93,17 @@ NEEDS = {
     "inspect": "no names or ids specified",
     "kill": "you must provide at least one name or id",
     "logs": "specify at least one container name or ID to log",
+    "restart": "you must provide at least one name or id",
     "rm": "you must provide at least one name or id",
     "rmi": "image name or ID must be specified",
     "start": "start requires at least one argument",
     "stop": "you must provide at least one name or id",
     "wait": '"pypod wait" requires a name, id, or the "--latest" flag',
 }
-"""What is said when neither a name nor --all nor --latest chooses an object."""
+"""What is said when nothing chooses an object: no name and none of the following options."""
+
+INSTEAD_OF_NAMES = ("all", "latest", "cidfile", "filter", "running")
+"""Options by which a command that NEEDS names gets its objects without them."""
 
 
 def find(words: list[str]) -> tuple[str, str, Command, int] | None:

@@ -11,7 +11,7 @@ COMMANDS = frozenset(
         "artifact auto-update build builder buildx checkpoint commit compose config"
         " context cp diff events export farm generate healthcheck history import init kube load"
         " login logout machine manifest mount network node pause plugin play pod port prune push"
-        " quadlet restart restore save search secret service stack stats swarm top umount"
+        " quadlet restore save search secret service stack stats swarm top umount"
         " unmount unpause update volume"
     ).split()
 )
@@ -20,7 +20,7 @@ COMMANDS = frozenset(
 IN_GROUP = {
     "container": frozenset(
         (
-            "checkpoint clone commit cp diff export init mount pause port prune restart restore"
+            "checkpoint clone commit cp diff export init mount pause port prune restore"
             " runlabel stats top umount unmount unpause update"
         ).split()
     ),
@@ -44,8 +44,8 @@ GLOBAL_OPTIONS = frozenset(
 )
 
 _CREATE = (
-    "annotation cgroup-conf cgroup-parent cgroupns cgroups"
-    " chrootdirs conmon-pidfile decryption-key device device-cgroup-rule"
+    "annotation cgroup-conf cgroup-parent cgroupns"
+    " chrootdirs decryption-key device device-cgroup-rule"
     " domainname env-host env-merge"
     " expose gidmap gpus group-add group-entry health-cmd health-interval health-log-destination"
     " health-max-log-count health-max-log-size health-on-failure health-retries"
@@ -55,7 +55,7 @@ _CREATE = (
     " label-file link link-local-ip log-driver log-opt mac-address mount"
     " no-healthcheck oom-score-adj passwd passwd-entry personality pid"
     " pod pod-id-file preserve-fd publish publish-all rdt-class"
-    " read-only-tmpfs requires restart rmi rootfs runtime sdnotify"
+    " read-only-tmpfs requires restart rmi rootfs runtime"
     " seccomp-policy secret shm-size shm-size-systemd storage-opt subgidname subuidname sysctl"
     " systemd tz uidmap ulimit umask unsetenv unsetenv-all use-api-socket"
     " userns uts volume-driver volumes-from"
@@ -68,15 +68,13 @@ OPTIONS = {
     "exec": "cidfile no-session preserve-fd",
     "images": "history no-history tree",
     "info": "debug",
-    "kill": "cidfile",
     "logs": "color details names no-color",
     "ps": "external namespace ns pod sort sync watch",
     "pull": "decryption-key signature-policy",
-    "rm": "cidfile depend filter link",
+    "rm": "depend link",
     "rmi": "no-prune platform",
     "run": _CREATE,
-    "start": "checkpoint checkpoint-dir filter",
-    "stop": "cidfile filter signal",
+    "start": "checkpoint checkpoint-dir",
     "unshare": "rootless-netns",
     "wait": "condition exit-first-match interval return-on-first",
 }
@@ -88,8 +86,6 @@ SHORT = {
     "logs": {"n": "names"},
     "ps": {"p": "pod", "w": "watch"},
     "run": {"m": "memory", "c": "cpu-shares", "p": "publish", "P": "publish-all"},
-    "start": {"f": "filter"},
-    "stop": {"f": "filter", "s": "signal"},
     "wait": {"i": "interval"},
 }
 """Their short forms; the global ones under an empty name."""

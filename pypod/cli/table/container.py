@@ -6,6 +6,7 @@ from __future__ import annotations
 from pypod.cli.table.run_images import IMAGE_OPTIONS
 from pypod.cli.table.run_names import NAMES_OPTIONS
 from pypod.cli.table.run_terminal import PRESERVE_FDS, TERMINAL_OPTIONS
+from pypod.cli.table.run_units import UNIT_OPTIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ _KEYS = (
 )
 _PROXY = ("--sig-proxy", "sig_proxy", "bool", "", "Pass signals on to the process", True)
 _FORMAT = ("--format", "format", "str", "TEMPLATE", "json, or a Go template")
+_FILTER = ("--filter -f", "filter", "csv", "KEY=VALUE", "Those that match")
+_IDS = ("--cidfile", "cidfile", "list", "FILE", "The container whose id is in the file")
 _ENV = ("--env -e", "env", "list", "NAME=VALUE", "Set an environment variable")
 _ENV_FILE = ("--env-file", "env_file", "csv", "FILE", "Read environment variables from a file")
 _INTERACTIVE = ("--interactive -i", "interactive", "bool", "", "Pass standard input on")
@@ -70,6 +73,7 @@ CREATE_OPTIONS: tuple[Option, ...] = (
     _WORKDIR,
     *NAMES_OPTIONS,
     *IMAGE_OPTIONS,
+    *UNIT_OPTIONS,
 )
 
 RUN_OPTIONS: tuple[Option, ...] = (
@@ -101,6 +105,7 @@ COMMANDS: dict[str, Command] = {
             ("--all", "all", "bool", "", "All containers"),
             ("--attach -a", "attach", "bool", "", "Attach to its output and exit code"),
             _KEYS,
+            _FILTER,
             _INTERACTIVE,
             _LATEST,
             ("--sig-proxy", "sig_proxy", "bool", "", "Pass signals on to the process", True),
@@ -112,8 +117,24 @@ COMMANDS: dict[str, Command] = {
         "[CONTAINERS...]",
         (
             _ALL,
+            _IDS,
+            _FILTER,
             ("--ignore -i", "ignore", "bool", "", "Say nothing of containers that are not there"),
             _LATEST,
+            ("--signal -s", "signal", "str", "SIGNAL", "Which signal comes before KILL"),
+            ("--time -t", "time", "optuint", "SECONDS", "Patience before KILL"),
+        ),
+    ),
+    "restart": (
+        "pypod.cli.lifecycle:restart",
+        "Stop containers and start them again",
+        "[CONTAINERS...]",
+        (
+            _ALL,
+            _IDS,
+            _FILTER,
+            _LATEST,
+            ("--running", "running", "bool", "", "All that run"),
             ("--time -t", "time", "optuint", "SECONDS", "Patience before KILL"),
         ),
     ),
@@ -123,6 +144,7 @@ COMMANDS: dict[str, Command] = {
         "[CONTAINERS...]",
         (
             _ALL,
+            _IDS,
             _LATEST,
             ("--signal -s", "signal", "str", "SIGNAL", "Which signal", "KILL"),
         ),
@@ -133,6 +155,8 @@ COMMANDS: dict[str, Command] = {
         "[CONTAINERS...]",
         (
             _ALL,
+            _IDS,
+            ("--filter", "filter", "csv", "KEY=VALUE", "Those that match"),
             ("--force -f", "force", "bool", "", "Also running ones; say nothing of missing ones"),
             ("--ignore -i", "ignore", "bool", "", "Say nothing of containers that are not there"),
             _LATEST,
