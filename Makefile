@@ -14,6 +14,7 @@ RUN_PACKAGES = uidmap libseccomp2
 TEST_PACKAGES = $(BUILD_PACKAGES) $(RUN_PACKAGES) binutils busybox-static docker-registry \
 	apache2-utils openssl pipx skopeo strace runc podman catatonit
 TEST_PACKAGES += zsh fish mandoc
+TEST_PACKAGES += systemd
 # Most of their time is waiting for a fuzzer: they run beside the others.
 FUZZERS = tests/unit/test_helpers.py tests/unit/test_tar_reader.py
 

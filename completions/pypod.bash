@@ -11,6 +11,10 @@ __pypod_command() {
         flags='--help -h --log-level --root --runroot'
         valued='--log-level --root --runroot'
         stops=0 places='group' ;;
+    generate)
+        flags='--help -h --log-level --root --runroot'
+        valued='--log-level --root --runroot'
+        stops=0 places='group' ;;
     image)
         flags='--help -h --log-level --root --runroot'
         valued='--log-level --root --runroot'
@@ -36,13 +40,17 @@ __pypod_command() {
         valued='--format -f --log-level --root --runroot'
         stops=0 places='container|...' ;;
     "create"|"container create")
-        flags='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --init --interactive -i --label -l --name --network --net --pidfile --privileged --pull --read-only --replace --rm --security-opt --stop-signal --stop-timeout --tmpfs --timeout --tty -t --user -u --volume -v --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --no-hostname --no-hosts --arch --authfile --cert-dir --creds --disable-content-trust --os --platform --quiet -q --retry --retry-delay --tls-verify --variant --help --log-level --root --runroot'
-        valued='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --label -l --name --network --net --pidfile --pull --security-opt --stop-signal --stop-timeout --tmpfs --timeout --user -u --volume -v --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --variant --log-level --root --runroot'
+        flags='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --init --interactive -i --label -l --name --network --net --pidfile --privileged --pull --read-only --replace --rm --security-opt --stop-signal --stop-timeout --tmpfs --timeout --tty -t --user -u --volume -v --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --no-hostname --no-hosts --arch --authfile --cert-dir --creds --disable-content-trust --os --platform --quiet -q --retry --retry-delay --tls-verify --variant --cgroups --conmon-pidfile --sdnotify --help --log-level --root --runroot'
+        valued='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --label -l --name --network --net --pidfile --pull --security-opt --stop-signal --stop-timeout --tmpfs --timeout --user -u --volume -v --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --variant --cgroups --conmon-pidfile --sdnotify --log-level --root --runroot'
         stops=1 places='image|-|...' ;;
     "exec"|"container exec")
         flags='--detach -d --detach-keys --env -e --env-file --interactive -i --latest -l --preserve-fds --privileged --tty -t --user -u --workdir -w --help -h --log-level --root --runroot'
         valued='--detach-keys --env -e --env-file --preserve-fds --user -u --workdir -w --log-level --root --runroot'
         stops=1 places='running|-|...' ;;
+    "generate systemd")
+        flags='--after --container-prefix --env -e --files -f --format --name -n --new --no-header --requires --restart-policy --restart-sec --separator --start-timeout --stop-timeout --time -t --template --wants --help -h --log-level --root --runroot'
+        valued='--after --container-prefix --env -e --format --requires --restart-policy --restart-sec --separator --start-timeout --stop-timeout --time -t --wants --log-level --root --runroot'
+        stops=0 places='container' ;;
     "image exists")
         flags='--help -h --log-level --root --runroot'
         valued='--log-level --root --runroot'
@@ -64,8 +72,8 @@ __pypod_command() {
         valued='--format -f --type -t --log-level --root --runroot'
         stops=0 places='object|...' ;;
     "kill"|"container kill")
-        flags='--all -a --latest -l --signal -s --help -h --log-level --root --runroot'
-        valued='--signal -s --log-level --root --runroot'
+        flags='--all -a --cidfile --latest -l --signal -s --help -h --log-level --root --runroot'
+        valued='--cidfile --signal -s --log-level --root --runroot'
         stops=0 places='running|...' ;;
     "logs"|"container logs")
         flags='--follow -f --latest -l --since --tail --timestamps -t --until --help -h --log-level --root --runroot'
@@ -83,25 +91,29 @@ __pypod_command() {
         flags='--help -h --log-level --root --runroot'
         valued='--log-level --root --runroot'
         stops=0 places='container|-' ;;
+    "restart"|"container restart")
+        flags='--all -a --cidfile --filter -f --latest -l --running --time -t --help -h --log-level --root --runroot'
+        valued='--cidfile --filter -f --time -t --log-level --root --runroot'
+        stops=0 places='container|...' ;;
     "rm"|"container rm")
-        flags='--all -a --force -f --ignore -i --latest -l --time -t --volumes -v --help -h --log-level --root --runroot'
-        valued='--time -t --log-level --root --runroot'
+        flags='--all -a --cidfile --filter --force -f --ignore -i --latest -l --time -t --volumes -v --help -h --log-level --root --runroot'
+        valued='--cidfile --filter --time -t --log-level --root --runroot'
         stops=0 places='container|...' ;;
     "rmi"|"image rm")
         flags='--all -a --force -f --ignore -i --help -h --log-level --root --runroot'
         valued='--log-level --root --runroot'
         stops=0 places='image|...' ;;
     "run"|"container run")
-        flags='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --init --interactive -i --label -l --name --network --net --pidfile --privileged --pull --read-only --replace --rm --security-opt --stop-signal --stop-timeout --tmpfs --timeout --tty -t --user -u --volume -v --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --no-hostname --no-hosts --arch --authfile --cert-dir --creds --disable-content-trust --os --platform --quiet -q --retry --retry-delay --tls-verify --variant --detach -d --detach-keys --preserve-fds --sig-proxy --help --log-level --root --runroot'
-        valued='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --label -l --name --network --net --pidfile --pull --security-opt --stop-signal --stop-timeout --tmpfs --timeout --user -u --volume -v --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --variant --detach-keys --preserve-fds --log-level --root --runroot'
+        flags='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --init --interactive -i --label -l --name --network --net --pidfile --privileged --pull --read-only --replace --rm --security-opt --stop-signal --stop-timeout --tmpfs --timeout --tty -t --user -u --volume -v --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --no-hostname --no-hosts --arch --authfile --cert-dir --creds --disable-content-trust --os --platform --quiet -q --retry --retry-delay --tls-verify --variant --cgroups --conmon-pidfile --sdnotify --detach -d --detach-keys --preserve-fds --sig-proxy --help --log-level --root --runroot'
+        valued='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --label -l --name --network --net --pidfile --pull --security-opt --stop-signal --stop-timeout --tmpfs --timeout --user -u --volume -v --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --variant --cgroups --conmon-pidfile --sdnotify --detach-keys --preserve-fds --log-level --root --runroot'
         stops=1 places='image|-|...' ;;
     "start"|"container start")
-        flags='--all --attach -a --detach-keys --interactive -i --latest -l --sig-proxy --help -h --log-level --root --runroot'
-        valued='--detach-keys --log-level --root --runroot'
+        flags='--all --attach -a --detach-keys --filter -f --interactive -i --latest -l --sig-proxy --help -h --log-level --root --runroot'
+        valued='--detach-keys --filter -f --log-level --root --runroot'
         stops=0 places='container|...' ;;
     "stop"|"container stop")
-        flags='--all -a --ignore -i --latest -l --time -t --help -h --log-level --root --runroot'
-        valued='--time -t --log-level --root --runroot'
+        flags='--all -a --cidfile --filter -f --ignore -i --latest -l --signal -s --time -t --help -h --log-level --root --runroot'
+        valued='--cidfile --filter -f --signal -s --time -t --log-level --root --runroot'
         stops=0 places='running|...' ;;
     "tag"|"image tag")
         flags='--help -h --log-level --root --runroot'
@@ -164,6 +176,9 @@ __pypod_value() {
     'create --cert-dir'|'container create --cert-dir') kind='dir' ;;
     'create --os'|'container create --os') kind='words linux' ;;
     'create --platform'|'container create --platform') kind='words linux/amd64 linux/arm64 linux/386 linux/arm/v7' ;;
+    'create --cgroups'|'container create --cgroups') kind='words enabled disabled no-conmon split' ;;
+    'create --conmon-pidfile'|'container create --conmon-pidfile') kind='file' ;;
+    'create --sdnotify'|'container create --sdnotify') kind='words container conmon ignore' ;;
     'create --log-level'|'container create --log-level') kind='words debug info warn error' ;;
     'create --root'|'container create --root') kind='dir' ;;
     'create --runroot'|'container create --runroot') kind='dir' ;;
@@ -172,6 +187,11 @@ __pypod_value() {
     'exec --log-level'|'container exec --log-level') kind='words debug info warn error' ;;
     'exec --root'|'container exec --root') kind='dir' ;;
     'exec --runroot'|'container exec --runroot') kind='dir' ;;
+    'generate systemd --env'|'generate systemd -e') kind='variable' ;;
+    'generate systemd --restart-policy') kind='words no on-success on-failure on-abnormal on-watchdog on-abort always' ;;
+    'generate systemd --log-level') kind='words debug info warn error' ;;
+    'generate systemd --root') kind='dir' ;;
+    'generate systemd --runroot') kind='dir' ;;
     'image exists --log-level') kind='words debug info warn error' ;;
     'image exists --root') kind='dir' ;;
     'image exists --runroot') kind='dir' ;;
@@ -194,6 +214,7 @@ __pypod_value() {
     'inspect --log-level') kind='words debug info warn error' ;;
     'inspect --root') kind='dir' ;;
     'inspect --runroot') kind='dir' ;;
+    'kill --cidfile'|'container kill --cidfile') kind='file' ;;
     'kill --signal'|'kill -s'|'container kill --signal'|'container kill -s') kind='words TERM KILL HUP INT QUIT USR1 USR2 STOP CONT WINCH' ;;
     'kill --log-level'|'container kill --log-level') kind='words debug info warn error' ;;
     'kill --root'|'container kill --root') kind='dir' ;;
@@ -217,6 +238,11 @@ __pypod_value() {
     'rename --log-level'|'container rename --log-level') kind='words debug info warn error' ;;
     'rename --root'|'container rename --root') kind='dir' ;;
     'rename --runroot'|'container rename --runroot') kind='dir' ;;
+    'restart --cidfile'|'container restart --cidfile') kind='file' ;;
+    'restart --log-level'|'container restart --log-level') kind='words debug info warn error' ;;
+    'restart --root'|'container restart --root') kind='dir' ;;
+    'restart --runroot'|'container restart --runroot') kind='dir' ;;
+    'rm --cidfile'|'container rm --cidfile') kind='file' ;;
     'rm --log-level'|'container rm --log-level') kind='words debug info warn error' ;;
     'rm --root'|'container rm --root') kind='dir' ;;
     'rm --runroot'|'container rm --runroot') kind='dir' ;;
@@ -240,12 +266,17 @@ __pypod_value() {
     'run --cert-dir'|'container run --cert-dir') kind='dir' ;;
     'run --os'|'container run --os') kind='words linux' ;;
     'run --platform'|'container run --platform') kind='words linux/amd64 linux/arm64 linux/386 linux/arm/v7' ;;
+    'run --cgroups'|'container run --cgroups') kind='words enabled disabled no-conmon split' ;;
+    'run --conmon-pidfile'|'container run --conmon-pidfile') kind='file' ;;
+    'run --sdnotify'|'container run --sdnotify') kind='words container conmon ignore' ;;
     'run --log-level'|'container run --log-level') kind='words debug info warn error' ;;
     'run --root'|'container run --root') kind='dir' ;;
     'run --runroot'|'container run --runroot') kind='dir' ;;
     'start --log-level'|'container start --log-level') kind='words debug info warn error' ;;
     'start --root'|'container start --root') kind='dir' ;;
     'start --runroot'|'container start --runroot') kind='dir' ;;
+    'stop --cidfile'|'container stop --cidfile') kind='file' ;;
+    'stop --signal'|'stop -s'|'container stop --signal'|'container stop -s') kind='words TERM KILL HUP INT QUIT USR1 USR2 STOP CONT WINCH' ;;
     'stop --log-level'|'container stop --log-level') kind='words debug info warn error' ;;
     'stop --root'|'container stop --root') kind='dir' ;;
     'stop --runroot'|'container stop --runroot') kind='dir' ;;
@@ -321,8 +352,9 @@ __pypod_words() {
 # The words that may follow.
 __pypod_verbs() {
     case $1 in
-    '') list='attach completion container create exec image images info inspect kill logs ps pull rename rm rmi run start stop system tag unshare untag version wait' ;;
-    'container') list='attach create exec exists inspect kill list logs ls ps rename rm run start stop wait' ;;
+    '') list='attach completion container create exec generate image images info inspect kill logs ps pull rename restart rm rmi run start stop system tag unshare untag version wait' ;;
+    'container') list='attach create exec exists inspect kill list logs ls ps rename restart rm run start stop wait' ;;
+    'generate') list='systemd' ;;
     'image') list='exists inspect list ls pull rm tag untag' ;;
     'system') list='info' ;;
     esac

@@ -28,6 +28,7 @@ GLOBAL_OPTIONS: tuple[Option, ...] = (
 
 GROUPS = {
     "container": "Manage containers",
+    "generate": "Write systemd units",
     "image": "Manage images",
     "internal": "",
     "system": "Manage pypod itself",
@@ -69,6 +70,7 @@ IN_GROUP = {
     ("container", "inspect"): "container inspect",
     ("container", "cleanup"): "container cleanup",
     ("container", "refresh-names"): "container refresh-names",
+    ("generate", "systemd"): "generate systemd",
     ("image", "ls"): "images",
     ("image", "list"): "images",
     ("image", "rm"): "rmi",
@@ -125,6 +127,8 @@ def find(words: list[str]) -> tuple[str, str, Command, int] | None:
 def _table(group: str) -> dict[str, Command]:
     if group == "container":
         from pypod.cli.table.container import COMMANDS
+    elif group == "generate":
+        from pypod.cli.table.generate import COMMANDS
     elif group == "image":
         from pypod.cli.table.image import COMMANDS
     else:

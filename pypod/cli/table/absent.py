@@ -9,7 +9,7 @@ from __future__ import annotations
 COMMANDS = frozenset(
     (
         "artifact auto-update build builder buildx checkpoint commit compose config"
-        " context cp diff events export farm generate healthcheck history import init kube load"
+        " context cp diff events export farm healthcheck history import init kube load"
         " login logout machine manifest mount network node pause plugin play pod port prune push"
         " quadlet restore save search secret service stack stats swarm top umount"
         " unmount unpause update volume"
@@ -24,6 +24,7 @@ IN_GROUP = {
             " runlabel stats top umount unmount unpause update"
         ).split()
     ),
+    "generate": frozenset(("kube", "spec")),
     "image": frozenset(
         (
             "build diff history import load mount prune push save scp search sign tree trust"
@@ -66,6 +67,7 @@ OPTIONS = {
     "container exists": "external",
     "create": _CREATE,
     "exec": "cidfile no-session preserve-fd",
+    "generate systemd": "pod-prefix",
     "images": "history no-history tree",
     "info": "debug",
     "logs": "color details names no-color",
