@@ -8,6 +8,7 @@ import stat
 import time
 
 from pypod import __version__
+from pypod.engine import names as engine_names
 from pypod.engine import remove
 from pypod.errors import NoSuchContainer, PypodError
 from pypod.kernel import fastjson
@@ -92,6 +93,7 @@ def _create(
                 image_name=image_name,
                 environment=dict(os.environ),
                 cwd=_cwd(),
+                shared=engine_names.shared(places, options.network),
                 devices=host_devices() if options.privileged else (),
             )
             config = build.container_config(options, image, facts, ids)
@@ -173,8 +175,10 @@ def _check_sources(config: dict[str, Any]) -> None:
     for mount in config["mounts"]:
         source = mount.get("source", "")
         if mount.get("type") == "bind" and source.startswith("/"):
-            directory = config["root"]["path"].rpartition("/")[0]
-            if source.startswith(directory + "/"):
+            # Files of a record, this one's or that of a container whose network is joined, are
+            # made at its start.
+            records = config["root"]["path"].rsplit("/", 2)[0]
+            if source.startswith(records + "/"):
                 continue
             try:
                 os.stat(source)

@@ -13,11 +13,13 @@ import stat
 from pypod.errors import PypodError
 from pypod.kernel import fastjson, log
 from pypod.spec import names, reach
+from pypod.store import objects
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from pypod.kernel.paths import Places
     from pypod.store.objects import Container
 
 RECORD = "reach"
@@ -42,12 +44,14 @@ def refresh(
     """
     if reached.kind == "container":
         return []  # the other container's files are bound, and they are its monitor's
-    options = create.get("options", {})
     want = names.wanted(create, container.name, config.get("hostname", ""))
-    if not options.get("no_hosts"):
-        base = _base(options.get("hosts_file", ""), reached)
-        _write(f"{container.directory}/hosts", names.hosts(want, reached, base))
-    if want.dns == ("none",) or create["network"] == "none":
+    bound = {mount.get("source") for mount in config["mounts"]}
+    target = f"{container.directory}/hosts"
+    if target in bound:
+        base = _base(create.get("options", {}).get("hosts_file", ""), reached)
+        _write(target, names.hosts(want, reached, base))
+    target = f"{container.directory}/resolv.conf"
+    if target not in bound:
         return []
     path = host_resolv_conf()
     text, watched = _resolv_conf(want, reached, path)
@@ -56,9 +60,26 @@ def refresh(
             f"{path} names no server that {create['name']} can reach: it resolves no names"
             " (--dns ADDRESS gives it one)"
         )
-    _write(f"{container.directory}/resolv.conf", text)
+    _write(target, text)
     _record(container, reached, path, text)
     return watched if names.follows(want, reached) else []
+
+
+def shared(places: Places, network: str) -> names.Shared | None:
+    """Return the names of the container that `--network container:NAME` joins; None: no other's.
+
+    Raises NoSuchContainer.
+    """
+    kind, _, name = network.partition(":")
+    if kind != "container":
+        return None
+    config = objects.find(places, name).config
+    sources = [
+        (mount["destination"], mount["source"])
+        for mount in config["mounts"]
+        if mount["destination"] in names.FILES
+    ]
+    return names.Shared(config.get("hostname", ""), tuple(sources))
 
 
 def follow(container: Container) -> bool:

@@ -45,6 +45,8 @@ class Identity(Value):
     """The caller's environment, for `-e NAME`."""
     cwd: str
     """The caller's directory, for `-v ./x:/y`."""
+    shared: spec_names.Shared | None = None
+    """The names of the container whose network is joined."""
     devices: tuple[str, ...] = ()
     """The host's devices that the caller can read, for --privileged (kernel/facts.py)."""
 
@@ -179,6 +181,8 @@ def _command(options: CreateOptions, image: ImageRecord) -> tuple[list[str], lis
 
 
 def _hostname(options: CreateOptions, facts: HostFacts, ids: Identity) -> str:
+    if ids.shared:
+        return ids.shared.hostname
     network = namespaces.network(options.network)
     return namespaces.hostname(options.hostname, ids.id, network, facts.nodename)
 
@@ -272,7 +276,8 @@ def _mounts(
     if options.privileged:
         own += spec_mounts.devices(ids.devices)
     names = spec_names.injected(options, network)
-    own += spec_mounts.injected(ids.directory, names, read_only=options.read_only)
+    injected = spec_mounts.injected(ids.directory, names, read_only=options.read_only)
+    own += spec_names.share(injected, ids.shared) if ids.shared else injected
     mounts = [mount for mount in own if mount["destination"] not in taken] + asked
     # Shorter paths first, so that nothing covers what was mounted before it.
     mounts.sort(key=lambda mount: mount["destination"].count("/"))

@@ -24,6 +24,7 @@ HOST_NAMES = ("host.containers.internal", "host.docker.internal")
 STUBS = ("127.0.0.53", "127.0.0.54")
 """Where systemd-resolved listens; its own servers are in another file (resolved.conf(5))."""
 NO_NETWORK = ("none", "loopback")
+FILES = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
 
 _LOCALHOST = (
     ("127.0.0.1", ("localhost", "localhost.localdomain", "localhost4", "localhost4.localdomain4")),
@@ -55,6 +56,14 @@ class Resolver(Value):
     options: tuple[str, ...] = ()
 
 
+class Shared(Value):
+    """The names of a container whose network is joined: with its address go its names."""
+
+    hostname: str
+    files: tuple[tuple[str, str], ...]
+    """(place in the container, source) of those of FILES that it has."""
+
+
 def wanted(create: dict[str, Any], name: str, hostname: str) -> Wanted:
     """Return what create.json says; a record of an older version lacks most of it."""
     options = create.get("options", {})
@@ -77,6 +86,16 @@ def injected(options: CreateOptions, network: str) -> list[str]:
     if network != "none" and options.dns != ("none",):
         files.append("resolv.conf")
     return files
+
+
+def share(mounts: list[dict[str, Any]], other: Shared) -> list[dict[str, Any]]:
+    """Return injected mounts with the other container's files; one that it lacks is left out."""
+    sources = dict(other.files)
+    return [
+        {**mount, "source": sources.get(mount["destination"], mount["source"])}
+        for mount in mounts
+        if mount["destination"] not in FILES or mount["destination"] in sources
+    ]
 
 
 def check(options: CreateOptions, network: str) -> None:
@@ -265,7 +284,7 @@ def _is_reachable(server: str, reach: Reach) -> bool:
 
 def lacks_server(reach: Reach, text: str) -> bool:
     """Say whether a container that has a network has no server to ask for a name."""
-    return reach.kind not in NO_NETWORK and not read_resolver(text).servers
+    return reach.kind not in ("host", *NO_NETWORK) and not read_resolver(text).servers
 
 
 def follows(want: Wanted, reach: Reach) -> bool:

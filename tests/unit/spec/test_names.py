@@ -273,5 +273,17 @@ def test_files_are_bound_unless_the_images_are_wanted(
     assert set(names.injected(CreateOptions(**options), network)) == files
 
 
+def test_a_joined_network_brings_the_other_containers_files() -> None:
+    mounts = [{"destination": place, "source": "own"} for place in (*names.FILES, "/run/x")]
+    other = names.Shared("b", (("/etc/hosts", "/c/b/hosts"), ("/etc/hostname", "/c/b/hostname")))
+    assert [(m["destination"], m["source"]) for m in names.share(mounts, other)] == [
+        ("/etc/hosts", "/c/b/hosts"),
+        ("/etc/hostname", "/c/b/hostname"),
+        ("/run/x", "own"),
+    ]
+    found = names.share(mounts[:1], other)
+    assert [m["destination"] for m in found] == ["/etc/hosts"]
+
+
 def test_a_record_of_an_older_version_wants_nothing() -> None:
     assert names.wanted({"options": {"name": "box"}}, "box", "c0ffee") == want()
