@@ -199,7 +199,7 @@ __pypod_value() {
     'image inspect --log-level') kind='words debug info warn error' ;;
     'image inspect --root') kind='dir' ;;
     'image inspect --runroot') kind='dir' ;;
-    'images --filter'|'images -f'|'image ls --filter'|'image ls -f'|'image list --filter'|'image list -f') kind='words before= containers= dangling=true dangling=false digest= id= intermediate= label= readonly= reference= since= until=' ;;
+    'images --filter'|'images -f'|'image ls --filter'|'image ls -f'|'image list --filter'|'image list -f') kind='words before= dangling=true dangling=false digest= id= label= reference= since=' ;;
     'images --format'|'image ls --format'|'image list --format') kind='words json table' ;;
     'images --sort'|'image ls --sort'|'image list --sort') kind='words created id repository size tag' ;;
     'images --log-level'|'image ls --log-level'|'image list --log-level') kind='words debug info warn error' ;;
@@ -222,7 +222,7 @@ __pypod_value() {
     'logs --log-level'|'container logs --log-level') kind='words debug info warn error' ;;
     'logs --root'|'container logs --root') kind='dir' ;;
     'logs --runroot'|'container logs --runroot') kind='dir' ;;
-    'ps --filter'|'ps -f'|'container ps --filter'|'container ps -f'|'container ls --filter'|'container ls -f'|'container list --filter'|'container list -f') kind='words ancestor= before= exited= id= label= name= network= since= volume= status=created status=running status=stopping status=exited status=unknown' ;;
+    'ps --filter'|'ps -f'|'container ps --filter'|'container ps -f'|'container ls --filter'|'container ls -f'|'container list --filter'|'container list -f') kind='words ancestor= exited= id= label= name= status=created status=running status=stopping status=exited status=unknown' ;;
     'ps --format'|'container ps --format'|'container ls --format'|'container list --format') kind='words json table' ;;
     'ps --log-level'|'container ps --log-level'|'container ls --log-level'|'container list --log-level') kind='words debug info warn error' ;;
     'ps --root'|'container ps --root'|'container ls --root'|'container list --root') kind='dir' ;;
@@ -232,6 +232,7 @@ __pypod_value() {
     'pull --cert-dir'|'image pull --cert-dir') kind='dir' ;;
     'pull --os'|'image pull --os') kind='words linux' ;;
     'pull --platform'|'image pull --platform') kind='words linux/amd64 linux/arm64 linux/386 linux/arm/v7' ;;
+    'pull --policy'|'image pull --policy') kind='words missing always never newer' ;;
     'pull --log-level'|'image pull --log-level') kind='words debug info warn error' ;;
     'pull --root'|'image pull --root') kind='dir' ;;
     'pull --runroot'|'image pull --runroot') kind='dir' ;;

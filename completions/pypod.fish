@@ -448,7 +448,7 @@ complete -c pypod -n '__pypod_place \'image inspect\' 0 +' -f -a '(__pypod_names
 
 complete -c pypod -n '__pypod_at \'images\'' -l all -s a -d 'Also intermediate images (there are none)'
 complete -c pypod -n '__pypod_at \'images\'' -l digests -d 'Show digests'
-complete -c pypod -n '__pypod_at \'images\'' -l filter -s f -r -f -a 'before= containers= dangling=true dangling=false digest= id= intermediate= label= readonly= reference= since= until=' -d 'Only those that match'
+complete -c pypod -n '__pypod_at \'images\'' -l filter -s f -r -f -a 'before= dangling=true dangling=false digest= id= label= reference= since=' -d 'Only those that match'
 complete -c pypod -n '__pypod_at \'images\'' -l format -r -f -a 'json table' -d 'json, or a Go template'
 complete -c pypod -n '__pypod_at \'images\'' -l no-trunc -d 'Show ids in full'
 complete -c pypod -n '__pypod_at \'images\'' -l noheading -s n -d 'Leave the headings out'
@@ -499,7 +499,7 @@ complete -c pypod -n '__pypod_at \'logs\'' -l runroot -r -f -a '(__fish_complete
 complete -c pypod -n '__pypod_place \'logs\' 0' -f -a '(__pypod_names container)'
 
 complete -c pypod -n '__pypod_at \'ps\'' -l all -s a -d 'Also those that do not run'
-complete -c pypod -n '__pypod_at \'ps\'' -l filter -s f -r -f -a 'ancestor= before= exited= id= label= name= network= since= volume= status=created status=running status=stopping status=exited status=unknown' -d 'Only those that match'
+complete -c pypod -n '__pypod_at \'ps\'' -l filter -s f -r -f -a 'ancestor= exited= id= label= name= status=created status=running status=stopping status=exited status=unknown' -d 'Only those that match'
 complete -c pypod -n '__pypod_at \'ps\'' -l format -r -f -a 'json table' -d 'json, or a Go template'
 complete -c pypod -n '__pypod_at \'ps\'' -l last -s n -x -d 'The last ones made, running or not'
 complete -c pypod -n '__pypod_at \'ps\'' -l latest -s l -d 'The container that was made last'
@@ -525,7 +525,7 @@ complete -c pypod -n '__pypod_at \'pull\'' -l retry -x -d 'How often to try agai
 complete -c pypod -n '__pypod_at \'pull\'' -l retry-delay -x -d 'Wait between two tries, such as 2s'
 complete -c pypod -n '__pypod_at \'pull\'' -l tls-verify -d 'Verify the registry\'s certificate'
 complete -c pypod -n '__pypod_at \'pull\'' -l variant -x -d 'Variant of the architecture'
-complete -c pypod -n '__pypod_at \'pull\'' -l policy -x -d 'missing, always, never or newer'
+complete -c pypod -n '__pypod_at \'pull\'' -l policy -r -f -a 'missing always never newer' -d 'missing, always, never or newer'
 complete -c pypod -n '__pypod_at \'pull\'' -l help -s h -d 'Show this text'
 complete -c pypod -n '__pypod_at \'pull\'' -l log-level -r -f -a 'debug info warn error' -d 'Show messages from: debug, info, warn or error'
 complete -c pypod -n '__pypod_at \'pull\'' -l root -r -f -a '(__fish_complete_directories)' -d 'Keep images and containers in this directory'

@@ -95,7 +95,10 @@ def compile_unchecked(source: Path) -> None:
 
 
 def copy_pages(prefix: Path) -> None:
-    """Install manual pages and completions, where there are any."""
+    """Install manual pages and completions; pages that are no more are removed."""
+    for page in prefix.glob("share/man/man[157]/pypod*.[157]"):
+        if not (CHECKOUT / "man" / page.name).exists():
+            page.unlink()
     places = {
         "man": (("*.1", "share/man/man1"), ("*.5", "share/man/man5"), ("*.7", "share/man/man7")),
         "completions": (

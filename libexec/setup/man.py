@@ -2,9 +2,9 @@
 """Make manual pages: the option table, and prose from man/prose/.
 
 `COMMAND.md` there holds a description and further sections (`# FILES`); `COMMAND.DEST.md` what is
-to be said of one option beyond its line of help; for create the files of run do too. A file's name
-has `-` for a blank (`container-exists.md`). The prose has paragraphs, `- ` lists,
-lines indented by four (shown as they are), `bold` in backquotes and *emphasis* in stars.
+to be said of one option beyond its line of help; those of run are for the same rows of other
+commands too. A file's name has `-` for a blank (`container-exists.md`). The prose has paragraphs,
+`- ` lists, lines indented by four (shown as they are), `bold` in backquotes, *emphasis* in stars.
 """
 
 from __future__ import annotations
@@ -136,6 +136,7 @@ def _title(name: str) -> str:
     return (
         '.\\" Generated from the option table and man/prose by `make generated`: do not edit.\n'
         f'.TH {_escaped(name.upper())} 1 {DATE} "pypod {__version__}" "pypod manual"\n'
+        ".nh\n"
     )
 
 
@@ -159,7 +160,8 @@ def _option(key: str, option: table.Option) -> str:
         said += f" Default: {str(default).lower() if default is True else default}."
     out = f".TP\n{heading}\n{_text(said)}\n"
     files = prose_files()
-    for one in (key, "run") if key == "create" else (key,):
+    like_run = option in table.every()["run"][3]
+    for one in (key, "run") if like_run else (key,):
         path = files.get(f"{one.replace(' ', '-')} {dest}")
         if path is not None:
             return out + blocks(path.read_text(encoding="utf-8"), ".IP")

@@ -44,6 +44,40 @@ def test_the_environment_cannot_bring_other_code_in(pypod: Program, tmp_path: Pa
     assert "pypod" in done.out
 
 
+def test_every_user_gets_manual_pages_and_completions(pypod: Program) -> None:
+    share = Path(pypod.path).parents[1] / "share"
+    for source, where in {
+        "man/pypod-run.1": "man/man1/pypod-run.1",
+        "completions/pypod.bash": "bash-completion/completions/pypod",
+        "completions/_pypod": "zsh/site-functions/_pypod",
+        "completions/pypod.fish": "fish/vendor_completions.d/pypod.fish",
+    }.items():
+        assert (share / where).read_bytes() == (CHECKOUT / source).read_bytes()
+        assert (share / where).stat().st_mode & 0o7777 == 0o644
+    there = {page.name for page in (share / "man" / "man1").iterdir()}
+    assert there == {page.name for page in (CHECKOUT / "man").glob("*.1")}
+
+
+def test_uninstalling_takes_pages_and_completions_away(tmp_path: Path) -> None:
+    program = (
+        "import pathlib, sys; sys.path.insert(0, 'libexec/setup'); import install;"
+        "prefix = pathlib.Path(sys.argv[1]);"
+        "getattr(install, sys.argv[2])(prefix)"
+    )
+
+    def do(what: str) -> list[str]:
+        subprocess.run([sys.executable, "-c", program, tmp_path, what], cwd=CHECKOUT, check=True)
+        return sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
+
+    other = tmp_path / "share" / "man" / "man1" / "other.1"
+    other.parent.mkdir(parents=True)
+    other.write_text("of another program\n")
+    assert {"_pypod", "pypod", "pypod.fish", "pypod.1"} < set(do("copy_pages"))
+    (other.parent / "pypod-gone.1").write_text("of an older pypod\n")
+    assert "pypod-gone.1" not in do("copy_pages")
+    assert do("remove") == ["other.1"]
+
+
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """Return a copy of the sources that this user may write to."""

@@ -40,10 +40,12 @@ _FORMATS = ("words", "json", "table")
 CLOSED: dict[str, tuple[str, ...]] = {
     "attach": ("stdin", "stdout", "stderr"),
     "cgroups": ("enabled", "disabled", "no-conmon", "split"),
+    "image_volume": ("anonymous", "bind", "tmpfs", "ignore"),
     "ipc": ("host", "private", "shareable", "none", "container:", "ns:"),
     "log_level": ("debug", "info", "warn", "error"),
     "network": ("none", "host", "private", "pasta", "slirp4netns", "container:", "ns:"),
     "pid": ("host", "private", "container:", "ns:"),
+    "policy": ("missing", "always", "never", "newer"),
     "pull": ("missing", "always", "never", "newer"),
     "restart_policy": (
         "no",
@@ -78,15 +80,14 @@ SUGGESTED: dict[str, Completer] = {
     "env": ("variable",),
     "images filter": (
         "words",
-        *"before= containers= dangling=true dangling=false digest= id= intermediate=".split(),
-        *"label= readonly= reference= since= until=".split(),
+        *"before= dangling=true dangling=false digest= id= label= reference= since=".split(),
     ),
     "mount": ("words", "type=bind", "type=volume", "type=tmpfs"),
     "os": ("words", "linux"),
     "platform": ("words", "linux/amd64", "linux/arm64", "linux/386", "linux/arm/v7"),
     "ps filter": (
         "words",
-        *"ancestor= before= exited= id= label= name= network= since= volume=".split(),
+        *"ancestor= exited= id= label= name=".split(),
         *_STATES,
     ),
     "rootfs": (),

@@ -11,7 +11,8 @@ import shlex
 import pytest
 
 from pypod.cli import parse, table, typer_app
-from pypod.cli.table import panels
+from pypod.cli.table import completers, panels
+from pypod.engine import ps
 
 SHOWN = sorted(name for name, command in table.every().items() if command[1])
 
@@ -95,6 +96,14 @@ def test_examples_are_below_the_help_of_the_commands_that_people_look_up(
 ) -> None:
     for name in ("run", "exec", "ps", "logs", "pull", "container run"):
         assert "\n   pypod " in shown_help(monkeypatch, name).split(" Examples\n")[1]
+
+
+def test_filters_that_are_completed_are_those_that_ps_has() -> None:
+    option = next(one for one in table.every()["ps"][3] if one[1] == "filter")
+    keys = {word.partition("=")[0] for word in completers.of_option("ps", option)[1:]}
+    assert keys == set(ps._FILTERS)
+    for state in (word.partition("=")[2] for word in completers.of_option("ps", option)[1:]):
+        assert not state or state in ps.STATES
 
 
 def test_brackets_in_a_text_are_text(monkeypatch: pytest.MonkeyPatch) -> None:
