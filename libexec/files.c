@@ -149,6 +149,7 @@ static const struct {
     {"unpack", 2, verb_unpack},
     {"finish", 0, verb_finish},
     {"rmtree", 1, verb_rmtree},
+    {"accounts", 1, verb_accounts},
 };
 
 int main(int argc, char **argv)
@@ -157,5 +158,5 @@ int main(int argc, char **argv)
     for (size_t i = 0; argc > 1 && i < sizeof verbs / sizeof *verbs; i++)
         if (strcmp(argv[1], verbs[i].name) == 0 && argc - 2 >= verbs[i].words)
             return verbs[i].act(argv + 2);
-    die(NULL, "usage: pypod-files unpack|finish|rmtree ...");
+    die(NULL, "usage: pypod-files unpack|finish|rmtree|accounts ...");
 }

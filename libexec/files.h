@@ -25,6 +25,9 @@ int verb_unpack(char **argv);
 /* finish.c: finish, triples of words on stdin. */
 int verb_finish(char **argv);
 
+/* accounts.c: accounts DIRECTORY; its passwd and group on stdout. */
+int verb_accounts(char **argv);
+
 #define XATTR_OPAQUE "user.overlay.opaque"
 /* On a directory without an entry, until `finish`. */
 #define XATTR_IMPLIED "user.pypod.implied"

@@ -65,7 +65,6 @@ void op_pivot(struct init *init, const struct op *op);
 /* process.c: the verbs of the process. */
 void op_identity(struct init *init, const struct op *op);
 void op_hostname(struct init *init, const struct op *op);
-void op_sysctl(struct init *init, const struct op *op);
 void op_loopback(struct init *init, const struct op *op);
 void op_keyring(struct init *init, const struct op *op);
 void op_rlimit(struct init *init, const struct op *op);
@@ -79,6 +78,10 @@ void op_capabilities(struct init *init, const struct op *op);
 void op_no_new_privs(struct init *init, const struct op *op);
 void op_seccomp(struct init *init, const struct op *op);
 void op_die_with_parent(struct init *init, const struct op *op);
+
+/* procfs.c: what is written to the container's own procfs. */
+void op_sysctl(struct init *init, const struct op *op);
+void op_label(struct init *init, const struct op *op);
 
 /* user.c: names of the container's own passwd file. */
 void op_user_name(struct init *init, const struct op *op);

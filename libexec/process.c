@@ -18,7 +18,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 
 #include "uapi.h"
 #include "util.h"
@@ -40,26 +39,6 @@ void op_hostname(struct init *init, const struct op *op)
 {
     if (sethostname(op->argv[0], strlen(op->argv[0])) < 0)
         fail(init, op->argv[0]);
-}
-
-/* sysctl KEY VALUE: through the container's own procfs, and nothing that only looks like it. */
-void op_sysctl(struct init *init, const struct op *op)
-{
-    char path[PATH_MAX];
-    struct statfs where;
-
-    snprintf(path, sizeof path, "/proc/sys/%s", op->argv[0]);
-    for (char *at = path + 10; *at; at++)
-        if (*at == '.')
-            *at = '/';
-    cleanup_fd int fd = open_in_root(init, path, O_WRONLY, RESOLVE_NO_SYMLINKS);
-    if (fd < 0 || fstatfs(fd, &where) < 0)
-        fail(init, path);
-    if (where.f_type != PROC_SUPER_MAGIC)
-        fail_errno(init, EPERM, "/proc is no procfs");
-    size_t length = strlen(op->argv[1]);
-    if (write(fd, op->argv[1], length) != (ssize_t)length)
-        fail(init, path);
 }
 
 /* loopback: up, in a network namespace that has nothing else. */
@@ -253,10 +232,11 @@ void op_no_new_privs(struct init *init, const struct op *op)
         fail(init, "no_new_privs");
 }
 
-/* seccomp FD: the bytes of a BPF program. */
+/* seccomp FD [FLAGS]: the bytes of a BPF program; flags as seccomp(2) has them. */
 void op_seccomp(struct init *init, const struct op *op)
 {
     int fd = (int)op_number(init, op->argv[0], 10, INT32_MAX);
+    unsigned long flags = op->argc > 1 ? op_number(init, op->argv[1], 10, UINT32_MAX) : 0;
     char *text;
 
     ssize_t length = read_all(fd, &text, 4096 * sizeof(struct bpf_instruction));
@@ -275,7 +255,7 @@ void op_seccomp(struct init *init, const struct op *op)
         uint64_t permitted = data[0].permitted | (uint64_t)data[1].permitted << 32;
         set_capabilities(init, permitted, permitted, 0);
     }
-    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
+    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program) < 0)
         fail(init, "the kernel refused the filter");
     free(text);
 }

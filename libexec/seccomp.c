@@ -8,7 +8,8 @@
  *   always ACTION NAME...           whatever the arguments
  *   match NAME ACTION (INDEX OP VALUE VALUE2)...   first match wins, in the order written
  *   otherwise NAME ACTION           the verdict of NAME when none of its `match` words does
- * ACTION is allow, errno:N, kill, kill_thread, kill_process or log.
+ * ACTION is allow, errno:N, kill, kill_thread, kill_process, log, trap or trace:N.
+ * A call that is not known here is left out, and named on stderr: "unknown: NAME".
  *
  * libseccomp makes the large part, a binary search over numbers. Argument rules are compiled here
  * and put before it: libseccomp has no "else" for a call with argument rules and leaves the order of
@@ -103,6 +104,10 @@ static uint32_t verdict(const char *word) {
                 return SECCOMP_RET_KILL_PROCESS;
         if (!strcmp(word, "log"))
                 return SECCOMP_RET_LOG;
+        if (!strcmp(word, "trap"))
+                return SECCOMP_RET_TRAP;
+        if (!strncmp(word, "trace:", 6))
+                return SECCOMP_RET_TRACE | (uint32_t)number(word + 6, 0xffff);
         die("%s is not an action", word);
 }
 
@@ -117,6 +122,10 @@ static uint32_t scmp_action(uint32_t verdict) {
                 return SCMP_ACT_KILL_THREAD;
         case SECCOMP_RET_KILL_PROCESS:
                 return SCMP_ACT_KILL_PROCESS;
+        case SECCOMP_RET_TRAP:
+                return SCMP_ACT_TRAP;
+        case SECCOMP_RET_TRACE:
+                return SCMP_ACT_TRACE(verdict & SECCOMP_RET_DATA);
         default:
                 return SCMP_ACT_LOG;
         }
@@ -140,6 +149,8 @@ static struct special *special(struct profile *profile, const char *name) {
         if (profile->specials == MAX_SPECIAL)
                 die("more than %d calls with argument rules", MAX_SPECIAL);
         struct special *new = &profile->special[profile->specials++];
+        if (seccomp_syscall_resolve_name(name) == __NR_SCMP_ERROR && resolve(profile, name) < 0)
+                fprintf(stderr, "unknown: %s\n", name);
         *new = (struct special){.name = name, .number = resolve(profile, name),
                                 .otherwise = profile->fallback};
         return new;
@@ -172,8 +183,11 @@ static void add_always(const struct profile *profile, scmp_filter_ctx context, i
                 return; /* libseccomp refuses a rule that equals the default */
         for (int i = 1; i < argc; i++) {
                 int call = resolve(profile, argv[i]);
-                if (call < 0)
-                        continue; /* a 32-bit or a foreign call: the default answers */
+                if (call < 0) { /* a 32-bit or a foreign call: the default answers */
+                        if (seccomp_syscall_resolve_name(argv[i]) == __NR_SCMP_ERROR)
+                                fprintf(stderr, "unknown: %s\n", argv[i]);
+                        continue;
+                }
                 int error = seccomp_rule_add(context, scmp_action(action), call, 0);
                 if (error && error != -EEXIST)
                         die("rule for %s: %s", argv[i], strerror(-error));

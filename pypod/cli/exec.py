@@ -7,7 +7,7 @@ import os
 
 from pypod.cli import attached
 from pypod.cli.lifecycle import latest
-from pypod.cli.run import _read_file
+from pypod.cli.option_files import read_file
 from pypod.engine import attach
 from pypod.engine import exec as engine_exec
 from pypod.errors import PypodError, UsageError
@@ -38,7 +38,7 @@ def exec_(args: Args) -> int:
         command=tuple(words),
         detach=args.detach,
         env=tuple(args.env),
-        env_file=tuple(_read_file("--env-file", path) for path in args.env_file),
+        env_file=tuple(read_file("--env-file", path) for path in args.env_file),
         environment=dict(os.environ),
         interactive=args.interactive,
         privileged=args.privileged,

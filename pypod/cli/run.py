@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import os
 
-from pypod.cli import attached
-from pypod.engine import attach, create, images, pull_policy, remove, start
+from pypod.cli import attached, option_files
+from pypod.engine import attach, create, images, lookups, pull_policy, remove, start
 from pypod.errors import LostMonitor, PypodError, UsageError
 from pypod.kernel import fastjson, inherited, log, paths
 from pypod.kernel.facts import facts as host_facts
@@ -100,6 +100,9 @@ def _create(args: Args, facts: HostFacts) -> Created:
         log.warn(facts.single_reason)
     if not args.network and os.isatty(2):
         os.write(2, b"No --network: the container has its own loopback and nothing else.\n")
+    if args.rootfs:
+        bare = lookups.no_image()
+        return create.create(places, facts, options(args), bare, "", _recorded(args))
     image = pull_policy.ensure(
         places,
         args.image,
@@ -144,7 +147,7 @@ def options(args: Args) -> CreateOptions:
     """Return the options as values: files read, JSON parsed. Raises UsageError."""
     given = {field: getattr(args, field) for field in CreateOptions._fields if hasattr(args, field)}
     given["entrypoint"] = _entrypoint(args.entrypoint)
-    given["env_file"] = tuple(_read_file("--env-file", path) for path in args.env_file)
+    option_files.read(args, given)
     given["command"] = tuple(args.command)
     args.attach = tuple(stream.lower() for stream in args.attach)  # devcontainers say STDOUT
     for stream in args.attach:
@@ -175,14 +178,6 @@ def _entrypoint(typed: str | None) -> tuple[str, ...] | None:
             raise UsageError(f"--entrypoint {typed}: the array must hold strings only")
         return tuple(words)
     return (typed,) if typed else ()
-
-
-def _read_file(option: str, path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            return file.read()
-    except OSError as error:
-        raise UsageError(f"{option} {path}: {error.strerror}") from None
 
 
 def _wants(args: Args, stream: str) -> bool:

@@ -8,8 +8,8 @@ import stat
 import time
 
 from pypod import __version__
+from pypod.engine import lookups, remove
 from pypod.engine import names as engine_names
-from pypod.engine import remove
 from pypod.errors import NoSuchContainer, PypodError
 from pypod.kernel import fastjson
 from pypod.kernel.facts import devices as host_devices
@@ -78,7 +78,11 @@ def _create(
     layers = Layers(places, facts)
     chains = image.chain_ids
     passwd = group = ""
-    if chains:
+    lowest: tuple[str, ...] = ()
+    if options.rootfs:
+        lower, passwd, group = lookups.root_file_system(options, facts, places.graph)
+        lowest = (lower,) if lower else ()
+    elif chains:
         passwd, group = layers.passwd(chains[-1]), layers.group(chains[-1])
     staging = _stage(places, facts, options)
     try:
@@ -87,7 +91,7 @@ def _create(
                 id=staging.id,
                 name=staging.name,
                 directory=staging.final,
-                layers=tuple(layers.path(chain) for chain in reversed(chains)),
+                layers=lowest or tuple(layers.path(chain) for chain in reversed(chains)),
                 passwd=passwd,
                 group=group,
                 image_name=image_name,
@@ -95,6 +99,7 @@ def _create(
                 cwd=_cwd(),
                 shared=engine_names.shared(places, options.network),
                 devices=host_devices() if options.privileged else (),
+                found=lookups.found(options),
             )
             config = build.container_config(options, image, facts, ids)
             _check_sources(config)
@@ -110,6 +115,8 @@ def _create(
                 os.chmod(f"{staging.directory}/upper", mode)
             for name, text in build.etc_files(options, image, facts, ids).items():
                 staging.write(name, text, mode=0o644)
+            if options.tz:
+                staging.write("localtime", lookups.zone(options.tz), mode=0o644)
             staging.write("config.json", fastjson.dumps(config))
             staging.write("create.json", fastjson.dumps(document))
             staging.write("state.json", fastjson.dumps(summary))

@@ -29,7 +29,7 @@ def inspect(container: Container, *, size: bool = False) -> dict[str, Any]:
         "Image": create["image"]["id"].removeprefix("sha256:"),
         "ImageDigest": create["image"]["digest"],
         "ImageName": create["image"]["name"],
-        "Rootfs": "",
+        "Rootfs": options.get("rootfs") or "",
         "Pod": "",
         "ResolvConfPath": _path(container, config, "/etc/resolv.conf"),
         "HostnamePath": _path(container, config, "/etc/hostname"),

@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 
 INIT_ANNOTATION = "io.pypod.init"
 """The annotation that stands for `--init`: pypod-init stays as pid 1."""
+KEEP_GROUPS = "run.oci.keep_original_groups"
+"""crun's annotation for `--group-add keep-groups`: the caller's groups stay."""
+EXACT_LIMITS = "io.pypod.rlimits"
+"""The annotation of a limit of open files that was asked for: it is not made smaller to fit."""
+
+_FILTER_FLAGS = {"SECCOMP_FILTER_FLAG_LOG": 2, "SECCOMP_FILTER_FLAG_SPEC_ALLOW": 4}
+"""seccomp(2). TSYNC is for threads and WAIT_KILLABLE_RECV for listeners: there are none."""
 
 _NAMESPACES = ("user", "mount", "pid", "ipc", "uts", "network", "cgroup")
 _OWN_WORD = {"network": "net"}
@@ -86,7 +93,7 @@ def compile_run(
             placed += [op("device", *device) for device in DEVICES]
             placed += [op("link", *link) for link in _LINKS]
     plan += binds.sources
-    plan.append(_identity(linux, facts))
+    plan.append(_identity(config, facts))
     plan += _root(config, mounts)
     plan += placed
     if process.get("cwd", "/") != "/":
@@ -104,8 +111,7 @@ def compile_run(
     if "network" in kinds:
         plan.append(op("loopback"))
     plan.append(op("keyring", config.get("hostname") or "pypod"))
-    filtered = linux.get("seccomp") is not None
-    plan += _process(process, facts, filtered)
+    plan += _process(config, process, facts, linux.get("seccomp"))
     if config.get("annotations", {}).get(INIT_ANNOTATION) == "1":
         plan.append(op("reaper"))
     plan += _descriptors(descriptors, listening)
@@ -122,12 +128,12 @@ def compile_exec(
     """
     linux = config.get("linux", {})
     kinds = {space["type"] for space in linux.get("namespaces", ())}
-    plan = [op("join", FD_PIDFD, *_namespace_words(kinds)), _identity(linux, facts)]
+    plan = [op("join", FD_PIDFD, *_namespace_words(kinds)), _identity(config, facts)]
     plan.append(op("keyring", config.get("hostname") or "pypod"))
     if process.get("terminal"):
         plan.append(op("console", "plain", process["user"].get("uid", 0)))
-    filtered = process.get("seccomp", True) and linux.get("seccomp") is not None
-    plan += _process(process, facts, filtered)
+    filter_ = linux.get("seccomp") if process.get("seccomp", True) else None
+    plan += _process(config, process, facts, filter_)
     plan += _descriptors(descriptors, False)
     plan.append(op("exec", *process["args"]))
     return plan
@@ -208,13 +214,18 @@ def _map_ops(
     return plan
 
 
-def _identity(linux: dict[str, Any], facts: HostFacts) -> Op:
+def _keeps_groups(config: dict[str, Any]) -> bool:
+    return bool(config.get("annotations", {}).get(KEEP_GROUPS) == "1")
+
+
+def _identity(config: dict[str, Any], facts: HostFacts) -> Op:
     """Become root of the container; in single-id mode, the one id there is."""
     if facts.map == "single":
+        linux = config["linux"]
         uid = linux["uidMappings"][0]["containerID"]
         gid = linux["gidMappings"][0]["containerID"]
         return op("identity", uid, gid, "keep")
-    return op("identity", 0, 0, "setgroups")
+    return op("identity", 0, 0, "keep" if _keeps_groups(config) else "setgroups")
 
 
 def _is_overlay(mounts: Sequence[dict[str, Any]]) -> bool:
@@ -307,24 +318,34 @@ def _mount(mount: dict[str, Any], binds: _Binds) -> list[Op]:
     return [op("mount", destination, kind, words, f"source={source}", *data)]
 
 
-def _process(process: dict[str, Any], facts: HostFacts, filtered: bool) -> list[Op]:
+def _process(
+    config: dict[str, Any],
+    process: dict[str, Any],
+    facts: HostFacts,
+    filter_: dict[str, Any] | None,
+) -> list[Op]:
     """Everything of the process, in security.md's order: the filter last that may be last."""
     user = process["user"]
+    keeps = facts.map == "single" or _keeps_groups(config)
+    exact = config.get("annotations", {}).get(EXACT_LIMITS) == "exact"
     plan = [op("umask", f"{user.get('umask', 0o22):o}")]
     for limit in process.get("rlimits", ()):
         kind = limit["type"].removeprefix("RLIMIT_")
-        how = "clamp" if limit["hard"] > 0 and kind == "NOFILE" else "exact"
+        how = "clamp" if kind == "NOFILE" and not exact else "exact"
         plan.append(op("rlimit", kind, limit["soft"], limit["hard"], how))
     if process.get("oomScoreAdj"):
         plan.append(op("oom", process["oomScoreAdj"]))
     plan.append(op("environment", *process.get("env", ())))
+    if process.get("selinuxLabel"):
+        plan.append(op("label", "selinux", process["selinuxLabel"]))
+    if process.get("apparmorProfile"):
+        plan.append(op("label", "apparmor", process["apparmorProfile"]))
     caps = process.get("capabilities", {})
     plan.append(op("bounding", f"{capability_mask(caps.get('bounding', ())):x}"))
     if "username" in user:
-        keep = "keep" if facts.map == "single" else "setgroups"
-        plan.append(op("user-name", user["username"], keep))
+        plan.append(op("user-name", user["username"], "keep" if keeps else "setgroups"))
     else:
-        if facts.map != "single":
+        if not keeps:
             plan.append(op("groups", *user.get("additionalGids", ())))
         plan.append(op("user", user["uid"], user["gid"]))
     if process.get("cwd"):
@@ -334,7 +355,10 @@ def _process(process: dict[str, Any], facts: HostFacts, filtered: bool) -> list[
         for kind in ("effective", "permitted", "inheritable", "ambient")
     ]
     sets = op("capabilities", *masks)
-    load = [op("seccomp", FD_BPF)] if filtered else []
+    load = []
+    if filter_ is not None:
+        flags = sum(_FILTER_FLAGS.get(flag, 0) for flag in filter_.get("flags", ()))
+        load.append(op("seccomp", FD_BPF, *([flags] if flags else [])))
     if process.get("noNewPrivileges"):
         plan += [op("no-new-privs"), sets, *load]
     else:

@@ -74,6 +74,7 @@ _DESCRIPTIONS: dict[str, Callable[[tuple[str, ...]], str]] = {
     "bounding": lambda w: "capabilities",
     "seccomp": lambda w: "seccomp filter",
     "descriptors": lambda w: f"{w[1]} file descriptors from 3 on",
+    "label": lambda w: f"{'SELinux label' if w[0] == 'selinux' else 'AppArmor profile'} {w[1]}",
     "exec": lambda w: f"exec {w[0]}",
     "exec-fd": lambda w: f"exec {w[1]}",
 }

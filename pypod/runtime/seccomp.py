@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 from pypod.errors import PypodError
-from pypod.kernel import memfd
+from pypod.kernel import log, memfd
 from pypod.kernel.paths import LIBEXEC
 from pypod.spec.security import OTHERWISE
 from pypod.spec.syscalls import NUMBERS
@@ -68,7 +68,9 @@ def _action(name: str, errno: int | None) -> str:
         return "allow"
     if name == "SCMP_ACT_ERRNO":
         return f"errno:{1 if errno is None else errno}"
-    if name in ("SCMP_ACT_KILL", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_LOG"):
+    if name == "SCMP_ACT_TRACE":
+        return f"trace:{1 if errno is None else errno}"
+    if name.removeprefix("SCMP_ACT_") in ("KILL", "KILL_THREAD", "KILL_PROCESS", "LOG", "TRAP"):
         return name.removeprefix("SCMP_ACT_").lower()
     raise PypodError(f"seccomp: action {name} is not supported")
 
@@ -122,4 +124,6 @@ def compile_filter(text: bytes) -> bytes:
             f"cannot make the seccomp filter: {message or f'pypod-seccomp ended {status}'}",
             hint="install libseccomp2 (Debian) or libseccomp (Fedora)",
         )
+    for line in message.splitlines():
+        log.debug(f"seccomp: the profile names a system call that is not known here: {line[9:]}")
     return program

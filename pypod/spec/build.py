@@ -6,11 +6,11 @@ Sources: OCI runtime-spec 1.0.2 (config.md, config-linux.md); OCI image-spec (co
 
 from __future__ import annotations
 
-from pypod.errors import PypodError, UsageError
+from pypod.errors import UsageError
 from pypod.spec import ids as spec_ids
 from pypod.spec import mounts as spec_mounts
 from pypod.spec import names as spec_names
-from pypod.spec import namespaces, security, service
+from pypod.spec import namespaces, sandbox, security, service
 from pypod.spec import process as spec_process
 from pypod.value import Value
 
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
     from pypod.spec.options import CreateOptions
 
 INIT_ANNOTATION = "io.pypod.init"
-NOFILE_MOST = 1048576
-
-_NOTHING_TO_DO = ("label=disable", "label:disable", "apparmor=unconfined", "apparmor:unconfined")
-"""pypod sets no label of SELinux or AppArmor: to ask for none is to ask for what there is."""
 
 
 class Identity(Value):
@@ -49,11 +45,7 @@ class Identity(Value):
     """The names of the container whose network is joined."""
     devices: tuple[str, ...] = ()
     """The host's devices that the caller can read, for --privileged (kernel/facts.py)."""
-
-
-class _Security(Value):
-    no_new_privs: bool = False
-    unconfined: bool = False
+    found: sandbox.Found = sandbox.Found()
 
 
 def container_config(
@@ -61,7 +53,6 @@ def container_config(
 ) -> dict[str, Any]:
     """Return the complete config.json. Raises PypodError and UsageError; has no effect."""
     service.check(options)
-    secure = _security(options)
     argv = _command(options, image)[0]
     user = spec_ids.resolve_user(
         options.user or image.config.get("user", ""), ids.passwd, ids.group
@@ -84,8 +75,8 @@ def container_config(
         "env": _environment(options, image, facts, ids, user),
         "cwd": _workdir(options, image),
         "capabilities": caps,
-        "rlimits": [_nofile(facts)],
-        "noNewPrivileges": secure.no_new_privs,
+        "rlimits": [],
+        "noNewPrivileges": False,
     }
     linux: dict[str, Any] = {
         "uidMappings": spec_ids.mappings(uid_map),
@@ -94,13 +85,6 @@ def container_config(
     }
     if sysctls := namespaces.sysctls(network, gid_map):
         linux["sysctl"] = sysctls
-    if not options.privileged:
-        linux["maskedPaths"] = security.masked_paths(
-            facts.thermal_throttle, host_sysfs=network == "host"
-        )
-        linux["readonlyPaths"] = security.readonly_paths()
-    if not options.privileged and not secure.unconfined:
-        linux["seccomp"] = security.seccomp(caps["bounding"], facts.machine)
     config: dict[str, Any] = {
         "ociVersion": "1.0.2",
         "process": process,
@@ -111,6 +95,7 @@ def container_config(
     }
     if options.init:
         config["annotations"] = {INIT_ANNOTATION: "1"}
+    sandbox.apply(config, options, facts, ids, host_network=network == "host")
     return config
 
 
@@ -187,33 +172,6 @@ def _hostname(options: CreateOptions, facts: HostFacts, ids: Identity) -> str:
     return namespaces.hostname(options.hostname, ids.id, network, facts.nodename)
 
 
-def _security(options: CreateOptions) -> _Security:
-    no_new_privs = unconfined = False
-    for word in options.security_opt:
-        key, separator, value = word.partition("=")
-        if not separator:
-            key, _, value = word.partition(":")
-        if key == "no-new-privileges" and value in ("", "true", "false"):
-            no_new_privs = value != "false"
-        elif key == "seccomp" and value == "unconfined":
-            unconfined = True
-        elif word in _NOTHING_TO_DO:
-            continue
-        elif key in ("seccomp", "label", "apparmor", "mask", "unmask", "proc-opts", "systempaths"):
-            raise PypodError(f"--security-opt {word} is not there yet")
-        else:
-            raise UsageError(
-                f'--security-opt: unknown option "{word}"',
-                hint="seccomp=unconfined and no-new-privileges are there",
-            )
-    return _Security(no_new_privs, unconfined)
-
-
-def _nofile(facts: HostFacts) -> dict[str, Any]:
-    most = min(facts.nofile_hard, NOFILE_MOST)
-    return {"type": "RLIMIT_NOFILE", "hard": most, "soft": most}
-
-
 def _environment(
     options: CreateOptions,
     image: ImageRecord,
@@ -229,9 +187,14 @@ def _environment(
     }
     if options.tty:
         defaults["TERM"] = "xterm"
-    return spec_process.environment(
-        image.config.get("env") or (), options.env_file, options.env, ids.environment, defaults
+    base = spec_process.base_environment(
+        image.config.get("env") or (),
+        defaults,
+        ids.environment if options.env_host else {},
+        options.unsetenv,
+        unset_all=options.unsetenv_all,
     )
+    return spec_process.environment((), options.env_file, options.env, ids.environment, base)
 
 
 def _image_signal(image: ImageRecord) -> str:
@@ -287,7 +250,7 @@ def _mounts(
 
 def _labels(options: CreateOptions, image: ImageRecord) -> dict[str, str]:
     labels = dict(image.config.get("labels") or {})
-    for word in options.label:
+    for word in (*spec_process.file_lines(options.label_file), *options.label):
         name, _, value = word.partition("=")
         if not name:
             raise UsageError(f'--label "{word}": the name is missing')

@@ -82,6 +82,18 @@ def number(word: str, whole: str) -> int | None:
     return None
 
 
+def group_number(word: str, group: str, option: str) -> int:
+    """Return the gid of a number or of a name in the image's group file. Raises PypodError."""
+    if not word:
+        raise PypodError(f"{option}: a name or number is missing")
+    try:
+        found = number(word, word)
+        return _group(group, word) if found is None else found
+    except PypodError as error:
+        text = error.message.removeprefix(f'user "{word}": ')
+        raise PypodError(f"{option} {word}: {text}") from None
+
+
 def container_maps(facts: HostFacts, user: User) -> tuple[tuple[Extent, ...], tuple[Extent, ...]]:
     """Return the uid and gid map of a container that runs as `user`.
 

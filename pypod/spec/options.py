@@ -61,13 +61,32 @@ class CreateOptions(Value):
     conmon_pidfile: str = ""
     sdnotify: str = "container"
 
+    # Room S: the sandbox (cli/table/run_sandbox.py).
+    annotation: tuple[str, ...] = ()
+    device: tuple[str, ...] = ()
+    env_host: bool = False
+    group_add: tuple[str, ...] = ()
+    label_file: tuple[str, ...] = ()
+    """The text of each file."""
+    rootfs: str = ""
+    """PATH or PATH:O, absolute, when the positional is no image."""
+    seccomp_profile: bytes = b""
+    """What the file of `--security-opt seccomp=FILE` holds."""
+    sysctl: tuple[str, ...] = ()
+    tz: str = ""
+    ulimit: tuple[str, ...] = ()
+    umask: str = ""
+    unsetenv: tuple[str, ...] = ()
+    unsetenv_all: bool = False
+
     def record(self) -> dict[str, Any]:
         """Return what create.json keeps: no text of env files, which is in the environment."""
         kept = {
             key: list(value) if isinstance(value, tuple) else value
             for key, value in self.as_dict().items()
         }
-        del kept["env_file"]
+        for field in ("env_file", "label_file", "seccomp_profile"):  # texts, of use no more
+            del kept[field]
         return kept
 
 

@@ -97,14 +97,45 @@ def environment(
         name, equals, value = entry.partition("=")
         if equals and name and "\0" not in entry:
             found[name] = value
-    for text in files:
-        for line in text.splitlines():
-            line = line.lstrip()
-            if line and not line.startswith("#"):
-                _add(found, line, host, "--env-file")
+    for line in file_lines(files):
+        _add(found, line, host, "--env-file")
     for entry in options:
         _add(found, entry, host, "--env")
     return [f"{name}={value}" for name, value in found.items()]
+
+
+def base_environment(
+    image: Iterable[str],
+    defaults: Mapping[str, str],
+    host: Mapping[str, str],
+    unset: Iterable[str],
+    *,
+    unset_all: bool,
+) -> dict[str, str]:
+    """Return what --env-file and --env add to: defaults, image, --env-host, in this order.
+
+    `unset` and `unset_all` (--unsetenv, --unsetenv-all) take away what pypod and the image set;
+    HOME and HOSTNAME are facts of the container and stay, as with podman. `host` is the caller's
+    environment where --env-host asks for it, else empty.
+    """
+    entries = (entry.partition("=") for entry in environment(image, (), (), {}, defaults))
+    found = {name: value for name, _, value in entries}
+    kept: dict[str, str] = {}
+    for name in ("HOME", "HOSTNAME"):
+        if name in found:
+            kept[name] = found[name]
+    for name in tuple(found) if unset_all else unset:
+        found.pop(name, None)
+    return {**found, **kept, **host}
+
+
+def file_lines(texts: Iterable[str]) -> Iterable[str]:
+    """Yield the entries of --label-file and its kin: a line each, without comments."""
+    for text in texts:
+        for line in text.splitlines():
+            line = line.lstrip()
+            if line and not line.startswith("#"):
+                yield line
 
 
 def _add(found: dict[str, str], entry: str, host: Mapping[str, str], option: str) -> None:

@@ -19,6 +19,7 @@ from pypod.oci.image import ImageRecord
 from pypod.spec.build import Identity, container_config
 from pypod.spec.facts import HostFacts
 from pypod.spec.options import CreateOptions
+from pypod.spec.sandbox import Found
 
 HERE = Path(__file__).resolve().parent / "config"
 
@@ -120,6 +121,28 @@ def cases() -> dict[str, dict[str, Any]]:
         ),
         "unconfined": config(security_opt=("seccomp=unconfined",), command=("id", "-u")),
         "privileged-root": privileged,
+        "sandbox": container_config(
+            CreateOptions(
+                annotation=("a.b=c",),
+                env_host=True,
+                group_add=("staff", "7"),
+                security_opt=(
+                    "mask=/etc/secret:/srv",
+                    "unmask=/proc/sys:/proc/a*",
+                    "proc-opts=hidepid=2",
+                    "label=type:spc_t",
+                ),
+                sysctl=("net.core.somaxconn=9",),
+                tz="UTC",
+                ulimit=("nofile=5:6", "core=0"),
+                umask="077",
+                unsetenv=("LANG",),
+            ),
+            IMAGE,
+            USER,
+            identity(found=Found(devices=(("/dev/fuse", "/dev/fuse"),), selinux=True)),
+        ),
+        "root-directory": config(rootfs="/home/ann/tree", group_add=("keep-groups",)),
     }
     for name, one in made.items():
         if name != "default" and "seccomp" in one["linux"]:

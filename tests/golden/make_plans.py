@@ -102,6 +102,11 @@ def cases() -> dict[str, list[Op]]:
     del other["linux"]["seccomp"]
     plain_directory = configuration(ROOT)
     del plain_directory["mounts"][0]
+    labelled = configuration(
+        USER, selinuxLabel="system_u:system_r:container_t:s0", apparmorProfile="tight"
+    )
+    labelled["annotations"] = {"run.oci.keep_original_groups": "1", "io.pypod.rlimits": "exact"}
+    labelled["linux"]["seccomp"]["flags"] = ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_TSYNC"]
     named = {**plain["process"], "user": {"username": "bob:staff"}, "args": ["id"]}
     return {
         "run": compile_run(plain, USER),
@@ -109,6 +114,8 @@ def cases() -> dict[str, list[Op]]:
         "run-user-host-network": compile_run(other, USER),
         "run-single": compile_run(configuration(SINGLE), SINGLE),
         "run-root-directory": compile_run(plain_directory, ROOT),
+        "run-labels-groups-kept": compile_run(labelled, USER),
+        "exec-groups-kept": compile_exec(labelled, named, USER),
         "exec": compile_exec(plain, {**named, "terminal": True}, USER),
         "exec-single": compile_exec(configuration(SINGLE), named, SINGLE),
         "tool": compile_tool(USER, ["pypod-files", "rmtree"], exec_fd=5, cwd="/s"),

@@ -45,20 +45,20 @@ GLOBAL_OPTIONS = frozenset(
 )
 
 _CREATE = (
-    "annotation cgroup-conf cgroup-parent cgroupns"
-    " chrootdirs decryption-key device device-cgroup-rule"
-    " domainname env-host env-merge"
-    " expose gidmap gpus group-add group-entry health-cmd health-interval health-log-destination"
+    "cgroup-conf cgroup-parent cgroupns"
+    " chrootdirs decryption-key device-cgroup-rule"
+    " domainname env-merge"
+    " expose gidmap gpus group-entry health-cmd health-interval health-log-destination"
     " health-max-log-count health-max-log-size health-on-failure health-retries"
     " health-start-interval health-start-period health-startup-cmd health-startup-interval"
     " health-startup-retries health-startup-success health-startup-timeout health-timeout"
     " hostuser http-proxy image-volume init-ctr init-path ip ip6 ipc isolation"
-    " label-file link link-local-ip log-driver log-opt mac-address mount"
+    " link link-local-ip log-driver log-opt mac-address mount"
     " no-healthcheck oom-score-adj passwd passwd-entry personality pid"
     " pod pod-id-file preserve-fd publish publish-all rdt-class"
-    " read-only-tmpfs requires restart rmi rootfs runtime"
-    " seccomp-policy secret shm-size shm-size-systemd storage-opt subgidname subuidname sysctl"
-    " systemd tz uidmap ulimit umask unsetenv unsetenv-all use-api-socket"
+    " read-only-tmpfs requires restart rmi runtime"
+    " seccomp-policy secret shm-size shm-size-systemd storage-opt subgidname subuidname"
+    " systemd uidmap use-api-socket"
     " userns uts volume-driver volumes-from"
 )
 

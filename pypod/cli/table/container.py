@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pypod.cli.table.run_images import IMAGE_OPTIONS
 from pypod.cli.table.run_names import NAMES_OPTIONS
+from pypod.cli.table.run_sandbox import SANDBOX_OPTIONS
 from pypod.cli.table.run_terminal import PRESERVE_FDS, TERMINAL_OPTIONS
 from pypod.cli.table.run_units import UNIT_OPTIONS
 
@@ -56,13 +57,6 @@ CREATE_OPTIONS: tuple[Option, ...] = (
     ("--read-only", "read_only", "bool", "", "Make the root file system read-only"),
     ("--replace", "replace", "bool", "", "Remove a container of the same name first"),
     ("--rm", "rm", "bool", "", "Remove the container when it ends"),
-    (
-        "--security-opt",
-        "security_opt",
-        "list",
-        "OPTION",
-        "seccomp=unconfined, no-new-privileges",
-    ),
     ("--stop-signal", "stop_signal", "str", "SIGNAL", "Signal that stop sends first"),
     ("--stop-timeout", "stop_timeout", "uint", "SECONDS", "Patience of stop before KILL", 10),
     ("--tmpfs", "tmpfs", "list", "DIR[:OPTIONS]", "Mount an empty directory in memory"),
@@ -74,6 +68,7 @@ CREATE_OPTIONS: tuple[Option, ...] = (
     *NAMES_OPTIONS,
     *IMAGE_OPTIONS,
     *UNIT_OPTIONS,
+    *SANDBOX_OPTIONS,
 )
 
 RUN_OPTIONS: tuple[Option, ...] = (

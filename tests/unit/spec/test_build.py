@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pypod.errors import PypodError, UsageError
+from pypod.errors import UsageError
 from pypod.spec.build import container_config, create_document, etc_files
 from pypod.spec.options import CreateOptions
 from tests.golden.make_configs import (
@@ -122,15 +122,6 @@ def test_security_options(words: tuple[str, ...], no_new_privs: bool, filtered: 
     found = config(security_opt=words)
     assert found["process"]["noNewPrivileges"] is no_new_privs
     assert ("seccomp" in found["linux"]) is filtered
-
-
-@pytest.mark.parametrize(
-    "word",
-    ["seccomp=/p.json", "apparmor=x", "unmask=ALL", "label=type:x", "systempaths=unconfined"],
-)
-def test_security_options_that_come_later_say_so(word: str) -> None:
-    with pytest.raises(PypodError, match="not there yet"):
-        config(security_opt=(word,))
 
 
 @pytest.mark.parametrize("word", ["", "frobnicate", "no-new-privileges=maybe"])
