@@ -40,8 +40,8 @@ __pypod_command() {
         valued='--format -f --log-level --root --runroot'
         stops=0 places='container|...' ;;
     "create"|"container create")
-        flags='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --init --interactive -i --label -l --name --network --net --pidfile --privileged --pull --read-only --replace --rm --security-opt --stop-signal --stop-timeout --tmpfs --timeout --tty -t --user -u --volume -v --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --no-hostname --no-hosts --arch --authfile --cert-dir --creds --disable-content-trust --os --platform --quiet -q --retry --retry-delay --tls-verify --variant --cgroups --conmon-pidfile --sdnotify --help --log-level --root --runroot'
-        valued='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --label -l --name --network --net --pidfile --pull --security-opt --stop-signal --stop-timeout --tmpfs --timeout --user -u --volume -v --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --variant --cgroups --conmon-pidfile --sdnotify --log-level --root --runroot'
+        flags='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --init --interactive -i --label -l --name --network --net --pidfile --privileged --pull --read-only --replace --rm --stop-signal --stop-timeout --tmpfs --timeout --tty -t --user -u --volume -v --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --no-hostname --no-hosts --arch --authfile --cert-dir --creds --disable-content-trust --os --platform --quiet -q --retry --retry-delay --tls-verify --variant --cgroups --conmon-pidfile --sdnotify --annotation --device --env-host --group-add --label-file --rootfs --security-opt --sysctl --tz --ulimit --umask --unsetenv --unsetenv-all --help --log-level --root --runroot'
+        valued='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --label -l --name --network --net --pidfile --pull --stop-signal --stop-timeout --tmpfs --timeout --user -u --volume -v --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --variant --cgroups --conmon-pidfile --sdnotify --annotation --device --group-add --label-file --security-opt --sysctl --tz --ulimit --umask --unsetenv --log-level --root --runroot'
         stops=1 places='image|-|...' ;;
     "exec"|"container exec")
         flags='--detach -d --detach-keys --env -e --env-file --interactive -i --latest -l --preserve-fds --privileged --tty -t --user -u --workdir -w --help -h --log-level --root --runroot'
@@ -104,8 +104,8 @@ __pypod_command() {
         valued='--log-level --root --runroot'
         stops=0 places='image|...' ;;
     "run"|"container run")
-        flags='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --init --interactive -i --label -l --name --network --net --pidfile --privileged --pull --read-only --replace --rm --security-opt --stop-signal --stop-timeout --tmpfs --timeout --tty -t --user -u --volume -v --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --no-hostname --no-hosts --arch --authfile --cert-dir --creds --disable-content-trust --os --platform --quiet -q --retry --retry-delay --tls-verify --variant --cgroups --conmon-pidfile --sdnotify --detach -d --detach-keys --preserve-fds --sig-proxy --help --log-level --root --runroot'
-        valued='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --label -l --name --network --net --pidfile --pull --security-opt --stop-signal --stop-timeout --tmpfs --timeout --user -u --volume -v --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --variant --cgroups --conmon-pidfile --sdnotify --detach-keys --preserve-fds --log-level --root --runroot'
+        flags='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --init --interactive -i --label -l --name --network --net --pidfile --privileged --pull --read-only --replace --rm --stop-signal --stop-timeout --tmpfs --timeout --tty -t --user -u --volume -v --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --no-hostname --no-hosts --arch --authfile --cert-dir --creds --disable-content-trust --os --platform --quiet -q --retry --retry-delay --tls-verify --variant --cgroups --conmon-pidfile --sdnotify --annotation --device --env-host --group-add --label-file --rootfs --security-opt --sysctl --tz --ulimit --umask --unsetenv --unsetenv-all --detach -d --detach-keys --preserve-fds --sig-proxy --help --log-level --root --runroot'
+        valued='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --label -l --name --network --net --pidfile --pull --stop-signal --stop-timeout --tmpfs --timeout --user -u --volume -v --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --variant --cgroups --conmon-pidfile --sdnotify --annotation --device --group-add --label-file --security-opt --sysctl --tz --ulimit --umask --unsetenv --detach-keys --preserve-fds --log-level --root --runroot'
         stops=1 places='image|-|...' ;;
     "start"|"container start")
         flags='--all --attach -a --detach-keys --filter -f --interactive -i --latest -l --sig-proxy --help -h --log-level --root --runroot'
@@ -168,7 +168,6 @@ __pypod_value() {
     'create --network'|'create --net'|'container create --network'|'container create --net') kind='words none host private pasta slirp4netns container: ns:' ;;
     'create --pidfile'|'container create --pidfile') kind='file' ;;
     'create --pull'|'container create --pull') kind='words missing always never newer' ;;
-    'create --security-opt'|'container create --security-opt') kind='words apparmor= label= mask= no-new-privileges proc-opts= seccomp= unmask=' ;;
     'create --stop-signal'|'container create --stop-signal') kind='words TERM KILL HUP INT QUIT USR1 USR2 STOP CONT WINCH' ;;
     'create --volume'|'create -v'|'container create --volume'|'container create -v') kind='bind' ;;
     'create --arch'|'container create --arch') kind='words amd64 arm64 386 arm ppc64le riscv64 s390x' ;;
@@ -179,6 +178,10 @@ __pypod_value() {
     'create --cgroups'|'container create --cgroups') kind='words enabled disabled no-conmon split' ;;
     'create --conmon-pidfile'|'container create --conmon-pidfile') kind='file' ;;
     'create --sdnotify'|'container create --sdnotify') kind='words container conmon ignore' ;;
+    'create --device'|'container create --device') kind='file' ;;
+    'create --label-file'|'container create --label-file') kind='file' ;;
+    'create --security-opt'|'container create --security-opt') kind='words apparmor= label= mask= no-new-privileges proc-opts= seccomp= unmask=' ;;
+    'create --ulimit'|'container create --ulimit') kind='words host nofile= nproc= core= memlock= stack= fsize=' ;;
     'create --log-level'|'container create --log-level') kind='words debug info warn error' ;;
     'create --root'|'container create --root') kind='dir' ;;
     'create --runroot'|'container create --runroot') kind='dir' ;;
@@ -259,7 +262,6 @@ __pypod_value() {
     'run --network'|'run --net'|'container run --network'|'container run --net') kind='words none host private pasta slirp4netns container: ns:' ;;
     'run --pidfile'|'container run --pidfile') kind='file' ;;
     'run --pull'|'container run --pull') kind='words missing always never newer' ;;
-    'run --security-opt'|'container run --security-opt') kind='words apparmor= label= mask= no-new-privileges proc-opts= seccomp= unmask=' ;;
     'run --stop-signal'|'container run --stop-signal') kind='words TERM KILL HUP INT QUIT USR1 USR2 STOP CONT WINCH' ;;
     'run --volume'|'run -v'|'container run --volume'|'container run -v') kind='bind' ;;
     'run --arch'|'container run --arch') kind='words amd64 arm64 386 arm ppc64le riscv64 s390x' ;;
@@ -270,6 +272,10 @@ __pypod_value() {
     'run --cgroups'|'container run --cgroups') kind='words enabled disabled no-conmon split' ;;
     'run --conmon-pidfile'|'container run --conmon-pidfile') kind='file' ;;
     'run --sdnotify'|'container run --sdnotify') kind='words container conmon ignore' ;;
+    'run --device'|'container run --device') kind='file' ;;
+    'run --label-file'|'container run --label-file') kind='file' ;;
+    'run --security-opt'|'container run --security-opt') kind='words apparmor= label= mask= no-new-privileges proc-opts= seccomp= unmask=' ;;
+    'run --ulimit'|'container run --ulimit') kind='words host nofile= nproc= core= memlock= stack= fsize=' ;;
     'run --log-level'|'container run --log-level') kind='words debug info warn error' ;;
     'run --root'|'container run --root') kind='dir' ;;
     'run --runroot'|'container run --runroot') kind='dir' ;;

@@ -19,12 +19,18 @@
 
 enum { PROC_ROOT_INODE = 1 };
 
-/* Opens a file of the procfs at /proc for writing; -1 and errno when it cannot. The path is relative
- * to it, and no mount is crossed on the way. */
-static int open_proc(struct init *init, const char *path)
+/* Opens a file below the root of a procfs for writing; no mount is crossed on the way. */
+static int open_below_proc(int proc, const char *path)
 {
     struct open_request how = {.flags = O_WRONLY | O_CLOEXEC,
                                .resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS};
+
+    return (int)syscall(SYS_openat2, proc, path, &how, sizeof how);
+}
+
+/* Opens a file of the procfs at /proc for writing; -1 and errno when it cannot. */
+static int open_proc(struct init *init, const char *path)
+{
     struct statfs where;
     struct stat found;
     cleanup_fd int proc = open_in_root(init, "/proc", O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
@@ -33,15 +39,28 @@ static int open_proc(struct init *init, const char *path)
         fail(init, "/proc");
     if (where.f_type != PROC_SUPER_MAGIC || found.st_ino != PROC_ROOT_INODE)
         fail_errno(init, EPERM, "/proc is no procfs");
-    return (int)syscall(SYS_openat2, proc, path, &how, sizeof how);
+    return open_below_proc(proc, path);
 }
 
-static void write_proc(struct init *init, int fd, const char *text)
+/* The same in a procfs that nobody else sees: the container's may be mounted with subset=pid, which
+ * has no /proc/sys. */
+static int open_own_proc(const char *path)
+{
+    cleanup_fd int context = (int)syscall(SYS_fsopen, "proc", FSOPEN_CLOEXEC);
+
+    if (context < 0 || syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+        return -1;
+    cleanup_fd int proc = (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC,
+                                       MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+    return proc < 0 ? -1 : open_below_proc(proc, path);
+}
+
+static void write_whole(struct init *init, int fd, const char *text, const char *noun)
 {
     size_t length = strlen(text);
 
     if (write(fd, text, length) != (ssize_t)length)
-        fail(init, text);
+        fail(init, noun);
 }
 
 /* sysctl KEY VALUE */
@@ -54,9 +73,11 @@ void op_sysctl(struct init *init, const struct op *op)
         if (*at == '.')
             *at = '/';
     cleanup_fd int fd = open_proc(init, path);
+    if (fd < 0 && errno == ENOENT)
+        fd = open_own_proc(path);
     if (fd < 0)
         fail(init, op->argv[0]);
-    write_proc(init, fd, op->argv[1]);
+    write_whole(init, fd, op->argv[1], op->argv[0]);
 }
 
 /* label selinux|apparmor TEXT: what the next program executed gets. The kernel checks then. */
@@ -74,7 +95,6 @@ void op_label(struct init *init, const struct op *op)
         fd = open_proc(init, "thread-self/attr/exec");
     if (fd < 0 || asprintf(&text, apparmor ? "exec %s" : "%s", op->argv[1]) < 0)
         fail(init, op->argv[1]);
-    if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
-        fail(init, op->argv[1]);
+    write_whole(init, fd, text, op->argv[1]);
     free(text);
 }

@@ -13,6 +13,7 @@ from pypod.engine import names as engine_names
 from pypod.errors import NoSuchContainer, PypodError
 from pypod.kernel import fastjson
 from pypod.kernel.facts import devices as host_devices
+from pypod.runtime import seccomp
 from pypod.spec import build
 from pypod.store import objects
 from pypod.store.layers import Layers
@@ -102,7 +103,9 @@ def _create(
                 found=lookups.found(options),
             )
             config = build.container_config(options, image, facts, ids)
-            _check_sources(config)
+            _check_sources(config, os.path.dirname(staging.final))
+            if options.seccomp_profile:  # now, and not at the first start
+                os.close(seccomp.filter_fd(config["linux"]["seccomp"], places.cache))
             document = build.create_document(options, image, facts, ids)
             document["created"] = time.time()
             document["version"] = __version__
@@ -177,14 +180,16 @@ def _cwd() -> str:
         return "/nowhere"  # removed under us: only -v ./x needs it, and says so
 
 
-def _check_sources(config: dict[str, Any]) -> None:
-    """Refuse a bind mount of what is not there (docker makes a directory, podman errs)."""
+def _check_sources(config: dict[str, Any], records: str) -> None:
+    """Refuse a bind mount of what is not there (docker makes a directory, podman errs).
+
+    `records` is the directory of all containers.
+    """
     for mount in config["mounts"]:
         source = mount.get("source", "")
         if mount.get("type") == "bind" and source.startswith("/"):
             # Files of a record, this one's or that of a container whose network is joined, are
             # made at its start.
-            records = config["root"]["path"].rsplit("/", 2)[0]
             if source.startswith(records + "/"):
                 continue
             try:

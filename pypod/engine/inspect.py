@@ -44,8 +44,8 @@ def inspect(container: Container, *, size: bool = False) -> dict[str, Any]:
         "RestartCount": 0,
         "Driver": "overlay",
         "MountLabel": "",
-        "ProcessLabel": "",
-        "AppArmorProfile": "",
+        "ProcessLabel": process.get("selinuxLabel", ""),
+        "AppArmorProfile": process.get("apparmorProfile", ""),
         "EffectiveCaps": capabilities.get("effective", []),
         "BoundingCaps": capabilities.get("bounding", []),
         "ExecIDs": [],
@@ -56,7 +56,7 @@ def inspect(container: Container, *, size: bool = False) -> dict[str, Any]:
         "Namespace": "",
         "IsInfra": False,
         "Config": _config(create, config),
-        "HostConfig": _host_config(create, options),
+        "HostConfig": _host_config(create, options, config),
     }
     if size:
         from pypod.engine import ps
@@ -181,7 +181,9 @@ def _config(create: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _host_config(create: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+def _host_config(
+    create: dict[str, Any], options: dict[str, Any], config: dict[str, Any]
+) -> dict[str, Any]:
     return {
         "Binds": list(options.get("volume") or ()),
         "ContainerIDFile": options.get("cidfile") or "",
@@ -196,7 +198,7 @@ def _host_config(create: dict[str, Any], options: dict[str, Any]) -> dict[str, A
         "DnsOptions": list(options.get("dns_option") or ()),
         "DnsSearch": list(options.get("dns_search") or ()),
         "ExtraHosts": list(options.get("add_host") or ()),
-        "GroupAdd": [],
+        "GroupAdd": list(options.get("group_add") or ()),
         "IpcMode": "private",
         "Cgroup": "",
         "Links": None,
@@ -215,7 +217,10 @@ def _host_config(create: dict[str, Any], options: dict[str, Any]) -> dict[str, A
         "Memory": 0,
         "NanoCpus": 0,
         "PidsLimit": 0,
-        "Ulimits": [],
+        "Ulimits": [
+            {"Name": one["type"], "Soft": one["soft"], "Hard": one["hard"]}
+            for one in config["process"].get("rlimits", ())
+        ],
     }
 
 
