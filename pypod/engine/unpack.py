@@ -11,9 +11,9 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-import zlib
 from hashlib import sha256
 
+from pypod.engine import packing
 from pypod.engine.remove_tree import remove_tree
 from pypod.errors import IntegrityError, NoSpace, PypodError
 from pypod.kernel import log
@@ -25,27 +25,13 @@ from pypod.store.layers import Layers
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Any, Protocol
 
     from pypod.kernel.paths import Places
     from pypod.oci.image import ImageRecord
     from pypod.spec.facts import HostFacts
 
-    class Inflater(Protocol):
-        """Turns compressed bytes into plain ones, never many at once."""
-
-        def write(self, data: bytes) -> None:
-            """Take compressed bytes. Raises IntegrityError."""
-
-        def end(self) -> None:
-            """Say that this was all. Raises IntegrityError when it cannot be."""
-
 
 _CHUNK = 1 << 20
-_PIECE = 1 << 18
-"""Most bytes that are inflated at once: 1 MiB of gzip may hold a gigabyte (A54)."""
-_ZSTD_WINDOW_MOST = 1 << 27
-"""128 MiB: a frame that asks for more is refused (A54)."""
 _RATIO_MOST, _RATIO_FROM = 200, 1 << 30
 """From 1 GiB on, a layer of more than 200 times its compressed size is no layer but a bomb."""
 _RESERVE, _LOOK_EVERY = 1 << 26, 1 << 26
@@ -54,92 +40,6 @@ _PIPE = 1 << 20
 _SETPIPE_SIZE = 1031
 """F_SETPIPE_SZ, which `fcntl` names only from 3.10 on and not everywhere."""
 _WORKERS = 3
-
-
-class _Plain:
-    def __init__(self, sink: Callable[[bytes], None]) -> None:
-        self._sink = sink
-
-    def write(self, data: bytes) -> None:
-        self._sink(data)
-
-    def end(self) -> None:
-        pass
-
-
-class _Gzip:
-    """gzip with several members, by isal (3 times faster than zlib) where it is installed."""
-
-    def __init__(self, sink: Callable[[bytes], None]) -> None:
-        library: Any = zlib
-        try:
-            from isal import isal_zlib
-
-            library = isal_zlib
-        except ImportError:
-            pass
-        self._sink, self._error = sink, library.error
-        self._new = library.decompressobj
-        self._inflater = self._new(31)
-
-    def write(self, data: bytes) -> None:
-        while data:
-            if self._inflater.eof:
-                if not data.strip(b"\0"):
-                    return  # padding behind the last member
-                self._inflater = self._new(31)
-            try:
-                plain = self._inflater.decompress(data, _PIECE)
-            except (self._error, ValueError) as error:
-                raise IntegrityError(f"the layer is not gzip: {error}") from None
-            inflater = self._inflater
-            data = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
-            if plain:
-                self._sink(plain)
-
-    def end(self) -> None:
-        while not self._inflater.eof:
-            try:
-                plain = self._inflater.decompress(self._inflater.unconsumed_tail, _PIECE)
-            except (self._error, ValueError):
-                plain = b""
-            if not plain:
-                raise IntegrityError("the layer's gzip data ends too early")
-            self._sink(plain)
-
-
-class _Zstd:
-    """zstd, several frames, a bounded window. A cut frame is found by the diff_id."""
-
-    def __init__(self, sink: Callable[[bytes], None]) -> None:
-        import zstandard
-
-        self._sink, self._error = sink, zstandard.ZstdError
-        context = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_MOST)
-        self._writer = context.stream_writer(_Sink(sink), write_size=_PIECE)  # type: ignore[arg-type]
-
-    def write(self, data: bytes) -> None:
-        try:
-            self._writer.write(data)
-        except self._error as error:
-            raise IntegrityError(f"the layer is not zstd: {error}") from None
-
-    def end(self) -> None:
-        pass
-
-
-class _Sink:
-    """What `zstandard` writes to."""
-
-    def __init__(self, sink: Callable[[bytes], None]) -> None:
-        self.write = sink
-
-
-_INFLATERS: dict[str, Callable[[Callable[[bytes], None]], Inflater]] = {
-    "": _Plain,
-    "gzip": _Gzip,
-    "zstd": _Zstd,
-}
 
 
 class Staging:
@@ -223,7 +123,7 @@ class Layer:
         directory = f"{staging.directory}/{chain}"
         os.mkdir(directory, 0o755)
         os.chmod(directory, 0o755)
-        self._inflater = _INFLATERS[compression](self._take)
+        self._inflater = packing.inflater(compression, self._take)
         self._hash = sha256()
         self._given = self._plain = self._looked = 0
         reader, self._pipe = os.pipe2(os.O_CLOEXEC)

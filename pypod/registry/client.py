@@ -27,7 +27,7 @@ from pypod.registry.certificates import Certificates
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
 REDIRECTS_MOST = 10
@@ -143,6 +143,19 @@ class _Adapter(HTTPAdapter):
         return super().proxy_manager_for(proxy, **options)
 
 
+class Outgoing:
+    """The body of a request: so many bytes, made as they are sent."""
+
+    def __init__(self, length: int, chunks: Callable[[], Iterable[bytes]]) -> None:
+        self._length, self._chunks = length, chunks
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._chunks()
+
+
 class Client:
     """Connections to one registry and to where it sends us. Safe to use from several threads."""
 
@@ -178,28 +191,31 @@ class Client:
         *,
         authorization: str = "",
         form: dict[str, str] | None = None,
+        method: str = "GET",
+        body: bytes | Outgoing | None = None,
     ) -> Answer:
-        """GET, or POST a form. Redirects are followed; only the same origin sees the authorization.
+        """GET, another method, or POST a form. Only the same origin sees the authorization.
 
-        Raises Unreachable, Cancelled, and RegistryError for a redirect that is refused.
+        Redirects are followed where nothing is sent. Raises Unreachable, Cancelled, and
+        RegistryError for a redirect that is refused.
         """
         start = url
         for _hop in range(REDIRECTS_MOST + 1):
             sent = dict(headers or {})
             if authorization and _origin(url) == _origin(start):
                 sent["Authorization"] = authorization
-            answer = self._send(url, sent, form)
+            answer = self._send("POST" if form is not None else method, url, sent, form or body)
             if answer.status not in (301, 302, 303, 307, 308):
                 return answer
             with answer:
-                url = self._target(url, answer.header("Location"))
-            if form is not None:
-                raise RegistryError(
-                    f"{self.name} redirects a token request to {_shown(url)}: refused"
-                )
+                url = self.target(url, answer.header("Location"))
+            if form is not None or method not in ("GET", "HEAD"):
+                what = "an upload" if form is None else "a token request"
+                raise RegistryError(f"{self.name} redirects {what} to {_shown(url)}: refused")
         raise RegistryError(f"{self.name}: more than {REDIRECTS_MOST} redirects")
 
-    def _target(self, url: str, location: str) -> str:
+    def target(self, url: str, location: str) -> str:
+        """Return where a Location header of `url` leads. Raises RegistryError when refused."""
         try:
             target = urljoin(url, location)
             parts = urlsplit(target)
@@ -216,16 +232,21 @@ class Client:
             return target
         raise RegistryError(f"{self.name} redirects to {_shown(target)}: refused, {reason}")
 
-    def _send(self, url: str, headers: dict[str, str], form: dict[str, str] | None) -> Answer:
+    def _send(
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        body: bytes | Outgoing | dict[str, str] | None,
+    ) -> Answer:
         self.check()
         local = is_loopback(urlsplit(url).hostname or "")
-        method = "GET" if form is None else "POST"
         try:
             # Not Session.send: it reads the whole body of a redirect, and has cookies and netrc.
             own = urlsplit(url).hostname == self._host
             response = (self._own if own else self._others).send(
                 requests.Request(
-                    method, url, headers={**self._headers, **headers}, data=form
+                    method, url, headers={**self._headers, **headers}, data=body
                 ).prepare(),
                 stream=True,
                 timeout=(_LOOPBACK_SECONDS if local else _CONNECT_SECONDS, self._idle),

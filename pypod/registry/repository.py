@@ -7,35 +7,29 @@ Bytes are verified by the caller, who knows their digest; sizes are bounded here
 from __future__ import annotations
 
 import random
-import threading
-import time
-from email.utils import parsedate_to_datetime
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from pypod.errors import IntegrityError, RegistryError
-from pypod.kernel import fastjson, log
+from pypod.kernel import log
 from pypod.oci import digest as oci_digest
 from pypod.oci.manifest import ACCEPT, MANIFEST_BYTES_MOST
-from pypod.registry import auth, certificates, challenge
+from pypod.registry import auth, certificates, words
 from pypod.registry.client import BodyCut, Client, Unreachable
+from pypod.registry.login import Login, refused
 from pypod.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
 
     from pypod.registry.auth import Credentials
-    from pypod.registry.client import Answer
+    from pypod.registry.client import Answer, Outgoing
 
-_TOKEN_MOST = 1 << 20
-_ERROR_MOST = 1 << 20
-_TOKEN_SECONDS = 60.0
-"""A token without expires_in lives this long (distribution's token specification)."""
-_RETRY = (408, 429, 500, 502, 503, 504)
 _HOPELESS = ("certificate", "tls", "name")
 """What another try does not change."""
 _TAGS_MOST = 100_000
+PASSING = (408, 429, 500, 502, 503, 504)
+"""Answers after which another try may do better."""
 _HOSTS = {"docker.io": "registry-1.docker.io"}
 
 
@@ -52,10 +46,6 @@ class Patience(Value):
     steady: bool = False
     """Always wait as long as at first, not twice as long each time (--retry-delay)."""
     wait_most: float = 60.0
-
-
-class NotThere(RegistryError):
-    """The registry has no such repository, tag or blob."""
 
 
 class Body:
@@ -90,7 +80,7 @@ class Body:
 
 
 class Repository:
-    """A repository to pull from. After `connect` it is safe to use from several threads."""
+    """A repository. After `connect` it is safe to use from several threads."""
 
     def __init__(
         self,
@@ -102,23 +92,27 @@ class Repository:
         trusted_realms: tuple[str, ...] = (),
         patience: Patience | None = None,
         cert_dir: str = "",
+        actions: str = "pull",
+        mounts: tuple[str, ...] = (),
     ) -> None:
+        """`actions` are what a token is asked for, `mounts` are paths to take blobs from."""
         self.domain, self.path = domain, path
+        scopes = [f"repository:{path}:{actions}"]
+        scopes += [f"repository:{mount}:pull" for mount in mounts]
         self.host = _HOSTS.get(domain, domain)
-        self._credentials, self._trusted = credentials, trusted_realms
-        self._patience = patience or Patience()
+        self.patience = patience or Patience()
         self.client = Client(
             self.host,
             verify=tls_verify,
-            idle_seconds=self._patience.idle,
+            idle_seconds=self.patience.idle,
             certificates=certificates.find(domain, cert_dir),
         )
+        self.patience = patience or Patience()
+        self.client = Client(self.host, verify=tls_verify, idle_seconds=self.patience.idle)
         loopback = auth.is_loopback(urlsplit(f"//{self.host}").hostname or "")
         self._schemes = ("https", "http") if loopback or not tls_verify else ("https",)
         self._base = ""
-        self._lock = threading.Lock()
-        self._authorization, self._expires = "", float("inf")
-        self._bearer: dict[str, str] = {}
+        self._login = Login(self.client, self.host, credentials, trusted_realms, scopes)
 
     def connect(self) -> None:
         """Find out how the registry speaks, https first. Raises RegistryError.
@@ -126,7 +120,7 @@ class Repository:
         Plain http only without TLS verification, or on loopback when nothing there speaks TLS: a
         certificate that is not trusted is never a reason to go on without one.
         """
-        for attempt in range(1, self._patience.connects):
+        for attempt in range(1, self.patience.connects):
             try:
                 return self._connect()
             except Unreachable as error:
@@ -151,7 +145,7 @@ class Repository:
                     raise first  # a TLS server's answer to plain http
                 self._base = base
                 if answer.status == 401:
-                    self._login(answer.header("WWW-Authenticate"))
+                    self._login.answer(answer.header("WWW-Authenticate"), base)
                 return
         assert first is not None
         raise first
@@ -162,9 +156,9 @@ class Repository:
         Raises RegistryError.
         """
         noun = f"reading manifest {wanted} in {self.domain}/{self.path}"
-        url = f"{self._base}/v2/{self.path}/manifests/{wanted}"
+        url = f"{self.url}/manifests/{wanted}"
         for last in (False, True):
-            with self._get(url, {"Accept": ", ".join(ACCEPT)}, noun) as answer:
+            with self.ask(url, noun, {"Accept": ", ".join(ACCEPT)}) as answer:
                 try:
                     body = answer.read(MANIFEST_BYTES_MOST, "the manifest")
                 except BodyCut:
@@ -178,7 +172,7 @@ class Repository:
     def tags(self) -> list[str]:
         """Return the tags (distribution-spec, listing tags), all pages. Raises RegistryError."""
         noun = f"listing tags of {self.domain}/{self.path}"
-        url = f"{self._base}/v2/{self.path}/tags/list"
+        url = f"{self.url}/tags/list"
         found: list[str] = []
         asked: set[str] = set()
         # A registry that leads in circles or elsewhere gets no more requests.
@@ -186,9 +180,10 @@ class Repository:
             if not url.startswith(f"{self._base}/"):
                 raise RegistryError(f"{noun}: the next page is on another host")
             asked.add(url)
-            with self._get(url, {}, noun) as answer:
-                names = _json(answer.read(MANIFEST_BYTES_MOST, "the list of tags")).get("tags")
-                following = _next_page(answer.header("Link"))
+            with self.ask(url, noun) as answer:
+                page = words.document(answer.read(MANIFEST_BYTES_MOST, "the list of tags"))
+                names = page.get("tags")
+                following = words.next_page(answer.header("Link"))
                 url = urljoin(url, following) if following else ""
             if not isinstance(names, list) or not names:
                 break
@@ -198,8 +193,8 @@ class Repository:
     def blob(self, digest: str, size: int, offset: int = 0) -> Body:
         """Ask for a blob from `offset` on. Raises RegistryError."""
         noun = f"registry {self.host}: blob {oci_digest.check(digest)}"
-        url = f"{self._base}/v2/{self.path}/blobs/{digest}"
-        answer = self._get(url, {"Range": f"bytes={offset}-"} if offset else {}, noun)
+        url = f"{self.url}/blobs/{digest}"
+        answer = self.ask(url, noun, {"Range": f"bytes={offset}-"} if offset else {})
         if offset and answer.status == 206:
             given = answer.header("Content-Range")
             if not given.startswith(f"bytes {offset}-"):
@@ -211,32 +206,56 @@ class Repository:
             offset = 0
         return Body(answer, offset, size - offset, noun)
 
-    def _get(self, url: str, headers: dict[str, str], noun: str) -> Answer:
-        """GET with authorization and a few retries. Raises RegistryError."""
+    @property
+    def url(self) -> str:
+        """The repository's address; known after `connect`."""
+        return f"{self._base}/v2/{self.path}"
+
+    def ask(
+        self,
+        url: str,
+        noun: str,
+        headers: dict[str, str] | None = None,
+        *,
+        method: str = "GET",
+        body: bytes | Outgoing | None = None,
+        good: tuple[int, ...] = (200, 206),
+        tries: int = 0,
+    ) -> Answer:
+        """Make a request with authorization and a few retries. Raises RegistryError.
+
+        An address of another origin never sees the authorization.
+        """
         asked = False
-        for attempt in range(1, self._patience.tries + 1):
-            last = attempt == self._patience.tries
+        tries, headers = tries or self.patience.tries, headers or {}
+
+        def once(used: str) -> Answer:
+            return self.client.request(
+                url, headers, authorization=used, method=method, body=body
+            )
+
+        for attempt in range(1, tries + 1):
+            last = attempt == tries
             try:
-                used = self._current()
-                answer = self.client.request(url, headers, authorization=used)
+                used = self._login.current() if url.startswith(f"{self._base}/") else ""
+                answer = once(used)
                 # Where a redirect led to has no say about our credentials.
                 if answer.status == 401 and self._is_own(answer) and not asked:
                     asked = True
                     with answer:
-                        self._renew(used, answer.header("WWW-Authenticate"))
-                    used = self._current()
-                    answer = self.client.request(url, headers, authorization=used)
+                        self._login.renew(used, answer.header("WWW-Authenticate"))
+                    answer = once(self._login.current())
             except Unreachable as error:
                 if last or error.kind in _HOPELESS:
                     raise
                 self.wait(attempt)
                 continue
-            if answer.status in (200, 206):
+            if answer.status in good:
                 return answer
             with answer:
                 if answer.status == 416 and "Range" in headers:
                     headers = {key: value for key, value in headers.items() if key != "Range"}
-                elif answer.status in _RETRY and not last:
+                elif answer.status in PASSING and not last:
                     self.wait(attempt, answer.header("Retry-After"))
                 else:
                     raise self._refused(answer, noun, own=self._is_own(answer))
@@ -247,9 +266,9 @@ class Repository:
 
     def wait(self, attempt: int, retry_after: str = "") -> None:
         """Wait before another try, as long as the registry asks for. Raises Cancelled."""
-        patience = self._patience
+        patience = self.patience
         seconds = patience.wait_first * (1 if patience.steady else 2 ** (attempt - 1))
-        asked = _seconds(retry_after)
+        asked = words.seconds(retry_after)
         if asked is not None:
             seconds = min(max(asked, 0.0), patience.wait_most)
             log.warn(f"registry {self.host} is busy: waiting {seconds:.0f} s")
@@ -257,137 +276,13 @@ class Repository:
         most = max(patience.wait_most, patience.wait_first if patience.steady else 0.0)
         self.client.pause(min(seconds * random.uniform(1.0, 1.25), most))
 
-    def _current(self) -> str:
-        """Return the authorization to use, a fresh one where the token's time is over."""
-        with self._lock:
-            if time.monotonic() >= self._expires:
-                self._authorize(self._bearer)
-            return self._authorization
-
-    def _renew(self, used: str, header: str) -> None:
-        """Log in again after a 401, unless another thread has done so meanwhile."""
-        with self._lock:
-            if self._authorization == used or not used:
-                self._login(header)
-
-    def _login(self, header: str) -> None:
-        """Answer a challenge, by Basic or by a token of its realm. Raises RegistryError."""
-        for one in challenge.parse(header):
-            credentials = self._credentials
-            if one.scheme == "basic" and credentials and not credentials.identity_token:
-                self._authorization = credentials.basic
-                return
-            if one.scheme == "bearer" and one.parameters.get("realm"):
-                self._bearer = one.parameters
-                self._authorize(one.parameters)
-                return
-        raise RegistryError(
-            f"registry {self.host}: authentication required",
-            hint="--creds USER:PASSWORD, or an entry in auth.json",
-        )
-
-    def _authorize(self, parameters: dict[str, str]) -> None:
-        """Get a token (distribution's token specification; oauth2 for an identity token)."""
-        realm = parameters["realm"]
-        credentials = self._credentials
-        auth.check_realm(
-            realm,
-            self.host,
-            plain=self._base.startswith("http:"),
-            with_credentials=credentials is not None,
-            trusted=self._trusted,
-        )
-        query = {
-            "service": parameters.get("service", ""),
-            "scope": parameters.get("scope") or f"repository:{self.path}:pull",
-        }
-        if credentials is not None and credentials.identity_token:
-            form = {
-                "grant_type": "refresh_token",
-                "client_id": "pypod",
-                "refresh_token": credentials.identity_token,
-                **query,
-            }
-            answer = self.client.request(realm, form=form)
-        else:
-            separator = "&" if "?" in realm else "?"
-            answer = self.client.request(
-                realm + separator + urlencode({key: text for key, text in query.items() if text}),
-                authorization=credentials.basic if credentials else "",
-            )
-        noun = f"token of {ascii(realm)[1:-1][:200]}"
-        with answer:
-            if answer.status != 200:
-                raise self._refused(answer, noun, own=True)
-            document = _json(answer.read(_TOKEN_MOST, noun))
-        token = document.get("token") or document.get("access_token")
-        if not isinstance(token, str) or not token.isascii() or not token.isprintable():
-            raise RegistryError(f"registry {self.host}: {noun}: there is none in the answer")
-        given = document.get("expires_in")
-        seconds = float(given) if isinstance(given, int) and given > 0 else _TOKEN_SECONDS
-        # Asked for again a little early: what is under way when it ends costs a 401 each.
-        self._expires = time.monotonic() + seconds * 0.9
-        self._authorization = f"Bearer {token}"
-
     def _refused(self, answer: Answer, noun: str, *, own: bool) -> RegistryError:
-        status, hint = answer.status, None
-        said = ""
-        try:
-            said = _words(_json(answer.read(_ERROR_MOST, "the error")))
-        except RegistryError:
-            pass
-        if status in (401, 403) and not own:
-            said = f"HTTP {status} from {urlsplit(answer.url).netloc}, where it redirects to"
-        elif status == 401:
-            said = "authentication required"
-            if self._credentials is not None:
-                said = "wrong user name or password, or no right to read it"
-            hint = "--creds USER:PASSWORD, or an entry in auth.json"
-        elif status == 403:
-            said = said or "access denied"
-        elif status == 404:
-            said = said or ("manifest unknown" if noun.startswith("reading") else "not found")
-            return NotThere(f"{noun}: {said}")
-        else:
-            said = f"HTTP {status}" + (f": {said}" if said else "")
-        return RegistryError(f"{noun}: {said}", hint=hint)
+        return refused(answer, noun, self._login, own=own)
+
+    def cancel(self) -> None:
+        """Stop everything that is under way; called from another thread."""
+        self.client.cancel()
 
     def close(self) -> None:
         """Close the connections."""
         self.client.close()
-
-
-def _seconds(retry_after: str) -> float | None:
-    """Return what Retry-After asks for: seconds, or a date (RFC 9110 section 10.2.3)."""
-    text = retry_after.strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
-    if not text:
-        return None
-    try:
-        return parsedate_to_datetime(text).timestamp() - time.time()
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
-def _next_page(link: str) -> str:
-    """Return the target of a Link header of relation `next` (RFC 8288), as registries write it."""
-    target, _, rest = link.partition(">")
-    is_next = 'rel="next"' in rest.replace(" ", "") or "rel=next" in rest.replace(" ", "")
-    return target.strip().removeprefix("<") if is_next else ""
-
-
-def _json(body: bytes) -> dict[str, Any]:
-    try:
-        document = fastjson.loads(body)
-    except fastjson.BadJson:
-        return {}
-    return document if isinstance(document, dict) else {}
-
-
-def _words(document: dict[str, Any]) -> str:
-    """Return the message of an error (distribution-spec, error codes), fit for a terminal."""
-    errors = document.get("errors")
-    first = errors[0] if isinstance(errors, list) and errors else None
-    text = first.get("message") or first.get("code") if isinstance(first, dict) else None
-    return ascii(text)[1:-1][:200] if isinstance(text, str) else ""
