@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from pypod.kernel.paths import Places
     from pypod.oci.image import ImageRecord
+    from pypod.oci.manifest import Index, Manifest
     from pypod.spec.facts import HostFacts
 
 
@@ -136,21 +137,39 @@ def _digests(
     if image is not None:
         found |= {image.id, *(layer.digest for layer in image.layers)}
         found |= {image.manifest, image.index, image.original} - {""}
+    for index in {layout.index_of(entry) for entry in entries} - {""}:
+        found |= _below(places, index)
     for entry in entries:
         found |= layout.digests(entry)
         digest = entry.get("digest")
         if isinstance(digest, str) and (image is None or digest != image.manifest):
-            found |= _blobs_of(places, digest)
+            found |= _blobs_of(_parsed(places, digest))
     return found
 
 
-def _blobs_of(places: Places, digest: str) -> set[str]:
+def _below(places: Places, digest: str, depth: int = 0) -> set[str]:
+    """Return what an index names and is here: other machines' images too, copied with --all."""
+    parsed = _parsed(places, digest)
+    if not isinstance(parsed, oci_manifest.Index):
+        return _blobs_of(parsed)
+    found: set[str] = set()
+    for entry in parsed.manifests:
+        # Of most indexes only one image is here.
+        if depth < oci_manifest.INDEX_DEPTH_MOST and blobs.exists(places, entry.digest):
+            found |= {entry.digest, *_below(places, entry.digest, depth + 1)}
+    return found
+
+
+def _parsed(places: Places, digest: str) -> Manifest | Index | None:
     try:
-        parsed = oci_manifest.parse(fastjson.loads(blobs.read(places, digest)), "")
+        return oci_manifest.parse(fastjson.loads(blobs.read(places, digest)), "")
     except (PypodError, fastjson.BadJson):
+        return None
+
+
+def _blobs_of(parsed: Manifest | Index | None) -> set[str]:
+    if not isinstance(parsed, oci_manifest.Manifest):
         return set()
-    if isinstance(parsed, oci_manifest.Index):
-        return {entry.digest for entry in parsed.manifests}
     return {parsed.config.digest, *(layer.digest for layer in parsed.layers)}
 
 

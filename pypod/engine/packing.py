@@ -12,7 +12,7 @@ from pypod.errors import IntegrityError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
     from typing import Any, Protocol
 
     Sink = Callable[[bytes], None]
@@ -31,6 +31,8 @@ _PIECE = 1 << 18
 """Most bytes that are inflated at once: 1 MiB of gzip may hold a gigabyte (A54)."""
 _ZSTD_WINDOW_MOST = 1 << 27
 """128 MiB: a frame that asks for more is refused (A54)."""
+_RATIO_MOST, _RATIO_FROM = 200, 1 << 30
+"""From 1 GiB on, a layer of more than 200 times its compressed size is no layer but a bomb."""
 LEVELS = {"gzip": (1, 9), "zstd": (1, 20)}
 """The levels that a user may ask for (podman's --compression-level)."""
 _FAST_LEVEL = 2
@@ -129,20 +131,6 @@ def inflater(compression: str, sink: Sink) -> Inflater:
     return _INFLATERS[compression](sink)
 
 
-def plain(compression: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the plain bytes of compressed ones. Raises IntegrityError."""
-    ready: list[bytes] = []
-    engine = inflater(compression, ready.append)
-    for chunk in chunks:
-        for at in range(0, len(chunk), _PIECE >> 4):
-            # A small piece at a time: what it inflates to is held here.
-            engine.write(chunk[at : at + (_PIECE >> 4)])
-            yield from ready
-            ready.clear()
-    engine.end()
-    yield from ready
-
-
 def check_level(compression: str, level: int | None) -> None:
     """Raise UsageError for a level that this compression has not."""
     least, most = LEVELS[compression]
@@ -150,17 +138,46 @@ def check_level(compression: str, level: int | None) -> None:
         raise UsageError(f"--compression-level {level}: {compression} has {least} to {most}")
 
 
-def packed(compression: str, chunks: Iterable[bytes], level: int | None = None) -> Iterator[bytes]:
-    """Yield plain bytes compressed: gzip without a time in its header, or zstd, or as they are."""
-    if not compression:
-        yield from chunks
-        return
-    engine = _zstd(level) if compression == "zstd" else _gzip(level)
-    for chunk in chunks:
-        data = engine.compress(chunk)
+def repack(
+    chunks: Iterable[bytes],
+    before: str,
+    after: str,
+    write: Sink,
+    *,
+    level: int | None = None,
+    seen: Sink | None = None,
+) -> None:
+    """Inflate what is packed as `before` and write it packed as `after`; `seen` gets it plain.
+
+    gzip has no time in its header, so that the same bytes are always packed the same way. Raises
+    IntegrityError, also for a bomb.
+    """
+    engine = _zstd(level) if after == "zstd" else _gzip(level) if after else None
+    given = found = 0
+
+    def take(plain: bytes) -> None:
+        nonlocal found
+        found += len(plain)
+        check_ratio("the layer", given, found)
+        if seen is not None:
+            seen(plain)
+        data = engine.compress(plain) if engine else plain
         if data:
-            yield data
-    yield engine.flush()
+            write(data)
+
+    source = inflater(before, take)
+    for chunk in chunks:
+        given += len(chunk)
+        source.write(chunk)
+    source.end()
+    if engine:
+        write(engine.flush())
+
+
+def check_ratio(noun: str, given: int, plain: int) -> None:
+    """Raise IntegrityError for a bomb."""
+    if plain > _RATIO_FROM and plain > _RATIO_MOST * given:
+        raise IntegrityError(f"{noun} unpacks to more than {_RATIO_MOST} times its size: refused")
 
 
 def _gzip(level: int | None) -> Any:

@@ -11,7 +11,8 @@ from pypod.errors import IntegrityError, RegistryError
 from pypod.kernel import config, log, short_names
 from pypod.oci import reference, registries
 from pypod.registry import auth
-from pypod.registry.repository import NotThere, Patience, Repository
+from pypod.registry.login import NotThere
+from pypod.registry.repository import Patience, Repository
 from pypod.value import Value
 
 TYPE_CHECKING = False
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import TypeVar
 
-    from pypod.engine.transfer import Progress
+    from pypod.engine.place import Progress
     from pypod.kernel.paths import Places
     from pypod.oci.image import ImageRecord
     from pypod.oci.manifest import Platform

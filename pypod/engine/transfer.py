@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pulling: a registry's image into the store, verified as it streams, its name last.
+"""Taking images in: from a registry or another place, verified as they stream, their names last.
 
 Manifest and configuration stay in memory until the platform is chosen and everything fits: an image
 for another machine leaves no byte. Layers come side by side; each is hashed, kept as a blob and
@@ -12,47 +12,34 @@ from __future__ import annotations
 import threading
 from contextlib import closing
 
-from pypod.engine import images, remove, unpack
+from pypod.engine import images, remove, unpack, workers
+from pypod.engine.place import Silent, small
 from pypod.errors import IntegrityError, NoSpace, PypodError, RegistryError
 from pypod.kernel import strictjson
 from pypod.oci import manifest as oci_manifest
 from pypod.oci.image import platform_of, record
+from pypod.oci.manifest import Platform
 from pypod.registry.client import BodyCut
-from pypod.registry.repository import Patience, Repository
+from pypod.registry.repository import Repository
 from pypod.store import blobs, layout
 from pypod.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
-    from typing import Protocol
+    from collections.abc import Generator, Iterable, Iterator
 
+    from pypod.engine.place import Progress, Source
     from pypod.kernel.paths import Places
     from pypod.oci.image import ImageRecord
-    from pypod.oci.manifest import Descriptor, Manifest, Platform
+    from pypod.oci.manifest import Descriptor, Index, Manifest
     from pypod.oci.reference import Reference
     from pypod.registry.auth import Credentials
+    from pypod.registry.repository import Patience
     from pypod.spec.facts import HostFacts
 
-    class Progress(Protocol):
-        """Shows how far a pull is; called from several threads."""
 
-        def note(self, text: str) -> None:
-            """Show one line."""
-
-        def begin(self, blob: Descriptor, *, here: bool) -> None:
-            """A layer begins to come in, or is here already."""
-
-        def update(self, blob: Descriptor, done: int) -> None:
-            """So many bytes of a layer are there."""
-
-
-_WORKERS = 4
 _STEP = 1 << 20
 """A connection that brought so many new bytes before it was cut does not count as a failed try."""
-_LEAVE_SECONDS = 0.7
-"""Ctrl-C ends within a second: threads that take longer are left to the end of the process."""
-_JOIN_SECONDS = 3.0
 _SIGNAL_SECONDS = 0.2
 """Ctrl-C on a terminal also ends our helpers, and their end may be seen before the signal is."""
 
@@ -70,17 +57,6 @@ class Options(Value):
     cert_dir: str = ""
 
 
-class _Silent:
-    def note(self, text: str) -> None:
-        pass
-
-    def begin(self, blob: Descriptor, *, here: bool) -> None:
-        pass
-
-    def update(self, blob: Descriptor, done: int) -> None:
-        pass
-
-
 def pull(
     places: Places,
     facts: HostFacts,
@@ -88,59 +64,65 @@ def pull(
     options: Options,
     progress: Progress | None = None,
 ) -> ImageRecord:
-    """Pull an image and return it. Raises RegistryError, IntegrityError, PypodError.
+    """Pull an image and return it. Raises RegistryError, IntegrityError, PypodError."""
+    source = options.source or wanted
+    repository = Repository(
+        source.domain,
+        source.path,
+        cert_dir=options.cert_dir,
+        credentials=options.credentials,
+        tls_verify=options.tls_verify,
+        trusted_realms=options.trusted_realms,
+        patience=options.patience,
+    )
+    return take(
+        places,
+        facts,
+        repository,
+        source.wanted,
+        [wanted.stored],
+        options.platform,
+        progress,
+        digest=wanted.digest,
+    )
 
-    The work is done in threads and the caller only waits, so that a signal is heard at once.
+
+def take(
+    places: Places,
+    facts: HostFacts,
+    source: Source,
+    wanted: str,
+    names: list[str],
+    platform: Platform | None,
+    progress: Progress | None = None,
+    *,
+    digest: str = "",
+    every: bool = False,
+) -> ImageRecord:
+    """Take an image from any place into the store, under these names, and return it.
+
+    `platform` is the one to choose from an index and to insist on; None takes what there is.
+    `every` brings all images of an index. The source is closed. Raises PypodError.
     """
-    job = _Pull(places, facts, wanted, options, progress or _Silent())
-    done = threading.Event()
-    results: list[ImageRecord] = []
-    errors: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            results.append(job.run())
-        except BaseException as error:
-            errors.append(error)
-        finally:
-            done.set()
-
-    threading.Thread(target=work, daemon=True).start()
-    try:
-        done.wait()
-    except BaseException:
-        job.interrupt()
-        done.wait(_LEAVE_SECONDS)
-        raise
-    if errors:
-        raise errors[0]
-    return results[0]
+    job = _Pull(places, facts, source, progress or Silent())
+    job.wanted, job.digest, job.names, job.platform = wanted, digest, names, platform
+    job.every = every
+    return workers.awake(job.run, job.interrupt)
 
 
 class _Pull:
-    """One pull."""
+    """One image on its way in."""
+
+    wanted = digest = ""
+    names: list[str]
+    platform: Platform | None
+    every = False
 
     def __init__(
-        self,
-        places: Places,
-        facts: HostFacts,
-        wanted: Reference,
-        options: Options,
-        progress: Progress,
+        self, places: Places, facts: HostFacts, source: Source, progress: Progress
     ) -> None:
         self.places, self.facts = places, facts
-        self.wanted, self.options, self.progress = wanted, options, progress
-        source = options.source or wanted
-        self._tries = (options.patience or Patience()).tries
-        self.repository = Repository(
-            source.domain,
-            source.path,
-            cert_dir=options.cert_dir,
-            credentials=options.credentials,
-            tls_verify=options.tls_verify,
-            trusted_realms=options.trusted_realms,
-            patience=options.patience,
-        )
+        self.source, self.progress = source, progress
         self._fetched: set[str] = set()
         self._spoiled = False
         """The image is wrong or cannot be unpacked: what came of it is of no use."""
@@ -149,12 +131,12 @@ class _Pull:
     def interrupt(self) -> None:
         """Stop, and keep what came so far."""
         self._interrupted.set()
-        self.repository.client.cancel()
+        self.source.cancel()
 
     def run(self) -> ImageRecord:
         try:
             remove.sweep(self.places, self.facts)
-            self.repository.connect()
+            self.source.connect()
             body, content_type, parsed, index = self._resolve()
             for layer in parsed.layers:
                 layer.compression  # noqa: B018 - raises for layers that cannot be unpacked
@@ -165,20 +147,23 @@ class _Pull:
                 strictjson.loads(config, "the image's configuration"),
                 blobs.sha256_hex,
             )
-            _check_platform(image, self.options.platform)
+            if self.platform is not None:
+                _check_platform(image, self.platform)
             self._layers(image)
+            if self.every and index:
+                self._others(index, blobs.digest_of(body))
             self.progress.note(f"Copying config {image.id}")
             self.progress.note("Writing manifest to image destination")
             return images.add_image(
                 self.places,
                 body,
                 config,
-                [self.wanted.stored],
+                self.names,
                 content_type=content_type,
                 index=index,
             )
         finally:
-            self.repository.close()
+            self.source.close()
 
     def _resolve(self) -> tuple[bytes, str, Manifest, bytes]:
         """Return the manifest for the platform, its type, its value, and the index around it.
@@ -186,21 +171,20 @@ class _Pull:
         From the first answer on everything is asked for by digest: a tag that moves meanwhile
         cannot mix two images.
         """
-        source = self.options.source or self.wanted
-        wanted, digest, index = source.wanted, self.wanted.digest, b""
+        wanted, digest, index = self.wanted, self.digest, b""
         for _depth in range(oci_manifest.INDEX_DEPTH_MOST + 1):
             body, content_type = self._manifest(wanted, digest)
             parsed = oci_manifest.parse(strictjson.loads(body, "the manifest"), content_type)
             if not isinstance(parsed, oci_manifest.Index):
                 return body, content_type, parsed, index
             index = index or body
-            wanted = digest = oci_manifest.choose(parsed, self.options.platform).digest
+            wanted = digest = self._choose(parsed)
         raise RegistryError(
-            f"{self.wanted}: indexes within indexes, more than {oci_manifest.INDEX_DEPTH_MOST} deep"
+            f"indexes within indexes, more than {oci_manifest.INDEX_DEPTH_MOST} deep"
         )
 
     def _manifest(self, wanted: str, digest: str) -> tuple[bytes, str]:
-        body, content_type, promised = self.repository.manifest(wanted)
+        body, content_type, promised = self.source.manifest(wanted)
         found = blobs.digest_of(body)
         for expected in (digest, promised if promised.startswith("sha256:") else ""):
             if expected and found != expected:
@@ -209,24 +193,40 @@ class _Pull:
                 )
         return body, content_type
 
+    def _choose(self, index: Index) -> str:
+        """Return the digest of this machine's image; where any will do, else of the first one."""
+        machine = Platform("linux", *oci_manifest.architecture_of(self.facts.machine))
+        try:
+            return oci_manifest.choose(index, self.platform or machine).digest
+        except RegistryError:
+            if self.platform is not None or not index.manifests:
+                raise
+            return index.manifests[0].digest
+
     def _config(self, descriptor: Descriptor) -> bytes:
         """Return the configuration, verified, without keeping it: the platform is not known yet."""
         if blobs.exists(self.places, descriptor.digest, descriptor.size):
             return blobs.read(self.places, descriptor.digest)
-        for attempt in range(1, self._tries + 1):
-            try:
-                with self.repository.blob(descriptor.digest, descriptor.size) as body:
-                    data = b"".join(body)
-                break
-            except BodyCut:
-                if attempt == self._tries:
-                    raise
-                self.repository.wait(attempt)
-        if blobs.digest_of(data) != descriptor.digest:
-            raise IntegrityError(
-                f"blob {descriptor.digest} arrived as {blobs.digest_of(data)}: wrong digest"
-            )
-        return data
+        return small(self.source, descriptor)
+
+    def _others(self, index: bytes, chosen: str, depth: int = 1) -> None:
+        """Fetch an index's other images: their blobs are kept as they are, nothing is unpacked."""
+        parsed = oci_manifest.parse(strictjson.loads(index, "the index"), "")
+        assert isinstance(parsed, oci_manifest.Index)
+        for entry in parsed.manifests:
+            if entry.digest == chosen:
+                continue
+            body, content_type = self._manifest(entry.digest, entry.digest)
+            inner = oci_manifest.parse(strictjson.loads(body, "the manifest"), content_type)
+            if isinstance(inner, oci_manifest.Manifest):
+                for blob in dict.fromkeys((*inner.layers, inner.config)):
+                    for _chunk in self._chunks(blob, unpacking=False):
+                        pass
+            elif depth >= oci_manifest.INDEX_DEPTH_MOST:
+                raise RegistryError("indexes within indexes: too deep")
+            else:
+                self._others(body, chosen, depth + 1)
+            blobs.put(self.places, body)
 
     def _layers(self, image: ImageRecord) -> None:
         """Fetch what is not here and unpack what is not unpacked. Raises PypodError."""
@@ -245,7 +245,7 @@ class _Pull:
                             pass
 
             try:
-                self._side_by_side(one, len(image.layers))
+                workers.side_by_side(one, len(image.layers), self._stop)
                 staging.finish(image, pending)
             except PypodError as error:
                 if self._is_spoiled(error):
@@ -257,37 +257,9 @@ class _Pull:
             self._spoiled = not self._interrupted.wait(_SIGNAL_SECONDS)
         return self._spoiled
 
-    def _side_by_side(self, act: Callable[[int], None], count: int) -> None:
-        """Run `act` for each layer, a few at once. The first error stops all and is raised."""
-        waiting = list(range(count))
-        errors: list[BaseException] = []
-        lock = threading.Lock()
-
-        def work() -> None:
-            while True:
-                with lock:
-                    if errors or not waiting:
-                        return
-                    number = waiting.pop(0)
-                try:
-                    act(number)
-                except BaseException as error:
-                    with lock:
-                        errors.append(error)
-                    self._is_spoiled(error)
-                    self.repository.client.cancel()
-
-        threads = [threading.Thread(target=work, daemon=True) for _ in range(min(_WORKERS, count))]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-            # Only a thread that waits for the first byte of an answer cannot be woken.
-            while thread.is_alive() and not errors:
-                thread.join()
-            thread.join(_JOIN_SECONDS)
-        if errors:
-            raise errors[0]
+    def _stop(self, error: BaseException) -> None:
+        self._is_spoiled(error)
+        self.source.cancel()
 
     def _chunks(self, blob: Descriptor, *, unpacking: bool) -> Generator[bytes, None, None]:
         """Yield a layer's bytes from the store, or as they come in and are kept there."""
@@ -319,7 +291,7 @@ class _Pull:
         tries = 1
         while writer.offset < blob.size:
             try:
-                with self.repository.blob(blob.digest, blob.size, writer.offset) as body:
+                with self.source.blob(blob.digest, blob.size, writer.offset) as body:
                     if body.offset != writer.offset:
                         writer.restart()
                     for chunk in body:
@@ -333,10 +305,10 @@ class _Pull:
             except BodyCut as error:
                 tries = 1 if writer.offset >= best + _STEP else tries + 1
                 best = max(best, writer.offset)
-                if tries > self._tries:
+                if tries > self.source.tries:
                     raise
                 self.progress.note(f"{error.message}: going on from byte {writer.offset}")
-                self.repository.wait(tries - 1 or 1)
+                self.source.wait(tries - 1 or 1)
         writer.commit()
 
     def _discard(self) -> None:

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 
 _CHUNK = 1 << 20
-_RATIO_MOST, _RATIO_FROM = 200, 1 << 30
-"""From 1 GiB on, a layer of more than 200 times its compressed size is no layer but a bomb."""
 _RESERVE, _LOOK_EVERY = 1 << 26, 1 << 26
 """Unpacking stops while 64 MiB are still free: a full disk harms more than this command."""
 _PIPE = 1 << 20
@@ -169,10 +167,7 @@ class Layer:
         return self._worker.wait(self._noun)
 
     def _check_room(self) -> None:
-        if self._plain > _RATIO_FROM and self._plain > _RATIO_MOST * self._given:
-            raise IntegrityError(
-                f"{self._noun} unpacks to more than {_RATIO_MOST} times its size: refused"
-            )
+        packing.check_ratio(self._noun, self._given, self._plain)
         room = os.statvfs(self._store)
         if room.f_bavail * room.f_frsize < _RESERVE:
             raise NoSpace(f"{self._noun}: no space left in {self._store}")

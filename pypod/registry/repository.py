@@ -207,6 +207,11 @@ class Repository:
         return Body(answer, offset, size - offset, noun)
 
     @property
+    def tries(self) -> int:
+        """How often a blob is asked for that is cut off."""
+        return self.patience.tries
+
+    @property
     def url(self) -> str:
         """The repository's address; known after `connect`."""
         return f"{self._base}/v2/{self.path}"

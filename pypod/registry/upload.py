@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writing to a repository: blobs in one piece or in chunks, manifests, deletion, the list of tags.
+"""Writing to a repository: blobs in one piece or in chunks, manifests, deletion.
 
-Source: OCI distribution-spec 1.1 (pushing blobs, mounting, pushing manifests, listing tags). What
+Source: OCI distribution-spec 1.1 (pushing blobs, mounting, pushing manifests, deleting). What
 the registry has is not sent, what another of its repositories has is mounted. An upload that is
 cut off goes on from where the registry says that it got to; a session that it lost is begun anew.
 """
@@ -11,10 +11,10 @@ from __future__ import annotations
 from urllib.parse import urljoin, urlsplit
 
 from pypod.errors import IntegrityError, RegistryError
-from pypod.kernel import fastjson
 from pypod.oci import digest as oci_digest
 from pypod.registry.client import Outgoing, Unreachable
-from pypod.registry.repository import PASSING, NotThere, Refused
+from pypod.registry.login import NotThere, Refused
+from pypod.registry.repository import PASSING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,8 +33,6 @@ _SMALL_CHUNK = 8 << 20
 _CHUNK_MOST = 1 << 30
 _LOST = (404, 410, 416)
 """The session is gone, or stands elsewhere than we think."""
-_TAGS_MOST = 1 << 22
-_PAGES_MOST = 10_000
 
 
 class Upload:
@@ -185,26 +183,6 @@ class Upload:
                 ) from None
             raise
 
-    def tags(self) -> Iterator[str]:
-        """Yield the tags of the repository, page after page. Raises RegistryError."""
-        url = f"{self._repository.url}/tags/list"
-        noun = f"listing tags of {self._repository.domain}/{self._repository.path}"
-        for _page in range(_PAGES_MOST):
-            with self._repository.ask(url, noun) as answer:
-                try:
-                    document = fastjson.loads(answer.read(_TAGS_MOST, "the list of tags"))
-                except fastjson.BadJson as error:
-                    raise RegistryError(f"{noun}: {error}") from None
-                found = document.get("tags") if isinstance(document, dict) else None
-                for tag in found if isinstance(found, list) else ():
-                    if isinstance(tag, str) and tag.isprintable():
-                        yield tag
-                following = _next(answer.header("Link"))
-                if not following:
-                    return
-                url = self._repository.client.target(url, following)
-        raise RegistryError(f"{noun}: more than {_PAGES_MOST} pages")
-
 
 def _first(chunks: Iterable[bytes], length: int) -> Iterator[bytes]:
     for chunk in chunks:
@@ -227,12 +205,3 @@ def _check_digest(answer: Answer, digest: str, noun: str) -> None:
     found = answer.header("Docker-Content-Digest")
     if found.startswith("sha256:") and found != digest:
         raise IntegrityError(f"{noun}: the registry has it as {ascii(found)[1:-1][:80]}")
-
-
-def _next(link: str) -> str:
-    """Return the target of a Link header of relation next (RFC 8288), or nothing."""
-    for part in link.split(","):
-        target, _, parameters = part.strip().partition(">")
-        if target.startswith("<") and 'rel="next"' in parameters.replace("rel=next", 'rel="next"'):
-            return target[1:]
-    return ""

@@ -36,6 +36,24 @@ def sha256_hex(data: bytes) -> str:
     return str(_sha256(data).hexdigest())
 
 
+class Hash:
+    """A digest in the making."""
+
+    def __init__(self) -> None:
+        self._hash = _sha256()
+        self.size = 0
+
+    def update(self, data: bytes) -> None:
+        """Take more bytes."""
+        self._hash.update(data)
+        self.size += len(data)
+
+    @property
+    def digest(self) -> str:
+        """The digest of what was taken so far."""
+        return "sha256:" + str(self._hash.hexdigest())
+
+
 def digest_of(data: bytes) -> str:
     """Return the digest of bytes."""
     return "sha256:" + sha256_hex(data)

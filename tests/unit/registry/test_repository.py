@@ -14,7 +14,8 @@ import pytest
 from pypod.errors import IntegrityError, RegistryError
 from pypod.registry.auth import Credentials
 from pypod.registry.client import BodyCut, Cancelled, Unreachable
-from pypod.registry.repository import NotThere, Patience, Repository
+from pypod.registry.login import NotThere
+from pypod.registry.repository import Patience, Repository
 from tests.fixtures import fault_registry as faults
 from tests.fixtures import images
 from tests.fixtures.fault_registry import FaultRegistry

@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Copying an image from one place to another, byte for byte where the target takes it so.
+
+A manifest is written after all that it names, an index after its manifests. Nothing is packed anew
+without need: because the target wants plain layers or the other format, because plain layers would
+travel uncompressed, or because the user asked. What is packed anew is checked against its diff_id.
+"""
+
+from __future__ import annotations
+
+from pypod.engine import packing, workers
+from pypod.engine.place import Silent, small, stream
+from pypod.engine.scratch import Scratch
+from pypod.errors import IntegrityError, PypodError, RegistryError, UsageError
+from pypod.kernel import fastjson, strictjson
+from pypod.oci import convert
+from pypod.oci import manifest as oci
+from pypod.oci.convert import Document
+from pypod.store import blobs
+from pypod.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pypod.engine.place import Progress, Source, Target
+    from pypod.oci.manifest import Descriptor, Manifest, Platform
+
+
+class Options(Value):
+    """How to copy."""
+
+    platform: Platform
+    """Which image of an index."""
+    multi: str = "system"
+    """`system`: the image of the platform; `all`; `index-only`."""
+    format: str = ""
+    """`oci`, `v2s2`, or as it is."""
+    compression: str = ""
+    """`gzip`, `zstd`, or as it is."""
+    level: int | None = None
+    force: bool = False
+    """Pack layers anew that are packed this way already."""
+    preserve: bool = False
+    """Fail rather than change a digest."""
+    keep_plain: bool = False
+    """Leave uncompressed layers as they are."""
+
+
+class _Wish(Value):
+    """What is to become of a layer."""
+
+    layer: Descriptor
+    before: str = ""
+    after: str = ""
+    anew: bool = False
+
+
+def copy(
+    source: Source,
+    wanted: str,
+    target: Target,
+    options: Options,
+    scratch: str,
+    progress: Progress | None = None,
+) -> Document:
+    """Copy an image; return what the target has under its name now.
+
+    `scratch` is a directory for layers that are packed anew. The caller finishes the target, and
+    closes both. Raises PypodError, RegistryError, IntegrityError, UsageError.
+    """
+    job = _Copy(source, target, options, scratch, progress or Silent())
+    return workers.awake(lambda: job.run(wanted), job.cancel)
+
+
+class _Copy:
+    """One copy under way."""
+
+    def __init__(
+        self,
+        source: Source,
+        target: Target,
+        options: Options,
+        scratch: str,
+        progress: Progress,
+    ) -> None:
+        self.source, self.target, self.options = source, target, options
+        self.scratch, self.progress = scratch, progress
+
+    def cancel(self) -> None:
+        self.source.cancel()
+        self.target.cancel()
+
+    def run(self, wanted: str) -> Document:
+        options = self.options
+        if options.compression:
+            packing.check_level(options.compression, options.level)
+        if options.compression == "zstd" and options.format == "v2s2":
+            raise UsageError(
+                "--compression-format zstd: docker's format v2s2 has no zstd", hint="--format oci"
+            )
+        if not self.target.several and (options.multi != "system" or options.preserve):
+            which = "--preserve-digests" if options.preserve else "more than one image of an index"
+            raise UsageError(f"{which}: {self.target.noun} cannot hold that")
+        self.source.connect()
+        self.target.connect()
+        top = self.document(wanted)
+        for _depth in range(oci.INDEX_DEPTH_MOST + 1):
+            parsed = _parse(top)
+            if isinstance(parsed, oci.Manifest):
+                made = self._image(top, parsed, listed=False)
+                break
+            if options.multi != "system":
+                made = self._index(top, parsed)
+                break
+            top = self.document(oci.choose(parsed, options.platform).digest)
+        else:
+            raise RegistryError("indexes within indexes: too deep")
+        self.progress.note("Writing manifest to image destination")
+        self.target.put_manifest(made, top=True)
+        return made
+
+    def document(self, wanted: str) -> Document:
+        """Return a manifest or index of the source, verified."""
+        body, media_type, promised = self.source.manifest(wanted)
+        digest = blobs.digest_of(body)
+        for expected in (wanted, promised):
+            if expected.startswith("sha256:") and expected != digest:
+                raise IntegrityError(
+                    f"manifest {ascii(expected)[1:-1][:80]} arrived as {digest}: wrong digest"
+                )
+        parsed = oci.parse(strictjson.loads(body, "the manifest"), media_type)
+        return Document(body, parsed.media_type, digest)
+
+    def _index(self, document: Document, index: oci.Index, depth: int = 1) -> Document:
+        """Copy the images of an index; return the index, a new one when an image has changed."""
+        if self.options.multi == "index-only":
+            return document
+        made = []
+        for entry in index.manifests:
+            inner = self.document(entry.digest)
+            parsed = _parse(inner)
+            if isinstance(parsed, oci.Manifest):
+                one = self._image(inner, parsed, listed=True)
+            elif depth >= oci.INDEX_DEPTH_MOST:
+                raise RegistryError("indexes within indexes: too deep")
+            else:
+                one = self._index(inner, parsed, depth + 1)
+            self.target.put_manifest(one, top=False)
+            made.append(one)
+        kind = oci.DOCKER_MANIFEST if index.media_type == oci.DOCKER_LIST else oci.OCI_MANIFEST
+        same = [one.digest for one in made] == [entry.digest for entry in index.manifests]
+        if same and kind in self.target.kinds:
+            return document
+        kinds = {one.media_type for one in made}
+        kind = kinds.pop() if len(kinds) == 1 else oci.OCI_MANIFEST
+        return self._changed(convert.index_as(fastjson.loads(document.body), kind, made))
+
+    def _changed(self, document: dict[str, Any]) -> Document:
+        self._check_preserved()
+        body = fastjson.dumps(document).encode()
+        return Document(body, document["mediaType"], blobs.digest_of(body))
+
+    def _check_preserved(self) -> None:
+        if self.options.preserve:
+            raise PypodError(
+                f"--preserve-digests: {self.target.noun} or an option needs another manifest"
+            )
+
+    def _image(self, document: Document, manifest: Manifest, *, listed: bool) -> Document:
+        """Copy the blobs of an image; return its manifest as the target shall have it."""
+        kind = self._kind(manifest)
+        wishes = [self._wish(layer, kind, manifest, listed) for layer in manifest.layers]
+        if kind == oci.DOCKER_MANIFEST and any(one.after == "zstd" for one in wishes if one.anew):
+            kind = oci.OCI_MANIFEST
+        anew = any(one.anew for one in wishes)
+        if anew or kind != manifest.media_type:
+            self._check_preserved()
+        config = small(self.source, manifest.config)
+        diff_ids = _diff_ids(config, len(wishes)) if anew else []
+        made: dict[int, Descriptor] = {}
+
+        def one(number: int) -> None:
+            wish = wishes[number]
+            if not wish.anew:
+                made[number] = wish.layer
+                self._put(wish.layer)
+            else:
+                made[number] = self._put_anew(wish, diff_ids[number], kind)
+
+        workers.side_by_side(one, len(wishes), lambda _error: self.cancel())
+        self.progress.note(f"Copying config {manifest.config.digest}")
+        if not self.target.has(manifest.config):
+            self.target.put(manifest.config, lambda offset: [config[offset:]])
+        if not anew and kind == manifest.media_type:
+            return document
+        layers = tuple(made[number] for number in range(len(wishes)))
+        return self._changed(convert.manifest_as(fastjson.loads(document.body), kind, layers))
+
+    def _kind(self, manifest: Manifest) -> str:
+        """Return the type that the manifest shall have."""
+        asked = convert.FORMATS.get(self.options.format, "")
+        kind = asked or manifest.media_type
+        if kind in self.target.kinds:
+            return kind
+        if asked:
+            raise UsageError(f"--format {self.options.format}: {self.target.noun} cannot hold that")
+        return self.target.kinds[0]
+
+    def _wish(self, layer: Descriptor, kind: str, manifest: Manifest, listed: bool) -> _Wish:
+        before = convert.compression(layer)
+        if before is None:  # no files: an attestation, an artifact
+            return _Wish(layer)
+        after, options = before, self.options
+        if self.target.plain_layers:
+            after = ""
+        elif options.compression:
+            after = options.compression
+        elif kind == oci.DOCKER_MANIFEST != manifest.media_type and before == "zstd":
+            after = "gzip"
+        elif not before and self.target.packs_layers:
+            # In an index, layers stay as they are: the digest of the whole is worth more.
+            keep = listed or options.preserve or options.keep_plain
+            after = "" if keep else "gzip"
+        anew = after != before
+        if after and not self.target.plain_layers:
+            anew = anew or options.force or options.level is not None
+        return _Wish(layer, before, after, anew)
+
+    def _put(self, layer: Descriptor) -> None:
+        here = self.target.has(layer)
+        self.progress.begin(layer, here=here)
+        if not here:
+            self.target.put(
+                layer,
+                lambda offset: stream(
+                    self.source, layer, offset, lambda done: self.progress.update(layer, done)
+                ),
+            )
+
+    def _put_anew(self, wish: _Wish, diff_id: str, kind: str) -> Descriptor:
+        """Pack a layer anew and write it; return its descriptor."""
+        packing.check_level(wish.after or "gzip", self.options.level if wish.after else None)
+        old = wish.layer
+        self.progress.begin(old, here=False)
+        with Scratch(self.scratch) as scratch:
+            plain = blobs.Hash()
+            packing.repack(
+                stream(self.source, old, 0, lambda done: self.progress.update(old, done)),
+                wish.before,
+                wish.after,
+                scratch.write,
+                level=self.options.level,
+                seen=plain.update,
+            )
+            if plain.digest != diff_id:
+                raise IntegrityError(
+                    f"the layer unpacks to {plain.digest}, the image says {diff_id}: wrong diff_id"
+                )
+            kind = convert.layer_type(kind, wish.after)
+            new = oci.Descriptor(kind, scratch.digest, scratch.size)
+            if not self.target.has(new):
+                self.target.put(new, scratch.read)
+        return new
+
+
+def _parse(document: Document) -> oci.Manifest | oci.Index:
+    return oci.parse(strictjson.loads(document.body, "the manifest"), document.media_type)
+
+
+def _diff_ids(config: bytes, count: int) -> list[str]:
+    document = strictjson.loads(config, "the image's configuration")
+    rootfs = document.get("rootfs") if isinstance(document, dict) else None
+    found = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
+    if not isinstance(found, list) or len(found) != count:
+        raise IntegrityError("the image's configuration and its manifest disagree on its layers")
+    return [str(one) for one in found]

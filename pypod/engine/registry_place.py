@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A registry's repository as a place that images are copied to."""
+
+from __future__ import annotations
+
+from pypod.oci import manifest as oci
+from pypod.registry.upload import Upload
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pypod.engine.place import Read
+    from pypod.oci.convert import Document
+    from pypod.oci.manifest import Descriptor
+    from pypod.registry.repository import Repository
+
+
+class RegistryTarget:
+    """Blobs that are there are not sent; the manifest gets its tags last."""
+
+    kinds = oci.MANIFESTS
+    plain_layers = False
+    packs_layers = True
+    several = True
+
+    def __init__(
+        self,
+        repository: Repository,
+        tags: tuple[str, ...],
+        mounts: dict[str, str] | None = None,
+    ) -> None:
+        """`tags` is empty for a push by digest; `mounts` says which repository has a blob."""
+        self.noun = f"registry {repository.domain}"
+        self._repository, self._upload = repository, Upload(repository)
+        self._tags, self._mounts = tags, mounts or {}
+
+    def connect(self) -> None:
+        """Find the registry and log in. Raises RegistryError."""
+        self._repository.connect()
+
+    def has(self, blob: Descriptor) -> bool:
+        """Ask the registry."""
+        return self._upload.has(blob.digest)
+
+    def put(self, blob: Descriptor, read: Read) -> None:
+        """Upload a blob, or have it mounted from another repository."""
+        self._upload.put(blob.digest, blob.size, read, self._mounts.get(blob.digest, ""))
+
+    def put_manifest(self, document: Document, *, top: bool) -> None:
+        """Upload a manifest, the top one under each tag."""
+        for wanted in (self._tags if top else ()) or (document.digest,):
+            self._upload.put_manifest(
+                wanted, document.body, document.media_type, document.digest
+            )
+
+    def finish(self) -> None:
+        """All is there already."""
+
+    def cancel(self) -> None:
+        """Stop what is under way."""
+        self._repository.cancel()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._repository.close()
