@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
+from pypod.cli import access
 from pypod.cli.lifecycle import report
 from pypod.engine import pull_policy
 from pypod.engine.sources import Sources, Wishes
@@ -16,15 +16,11 @@ from pypod.oci import reference
 from pypod.oci.manifest import Platform, architecture_of
 from pypod.output import prompt
 from pypod.output.progress import Bars
-from pypod.registry import auth
-from pypod.registry.repository import Patience
-from pypod.text.units import parse_duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pypod.cli.parse import Args
     from pypod.oci.image import ImageRecord
-    from pypod.registry.auth import Credentials
     from pypod.spec.facts import HostFacts
 
 
@@ -66,7 +62,7 @@ def platform_for_run(args: Args, facts: HostFacts) -> Platform | None:
     """Return the platform that `run` or `create` asks for; None for any that is here."""
     if not _names_platform(args):
         return None
-    wanted, own = _platform(args, facts), architecture_of(facts.machine)
+    wanted, own = access.platform(args, facts), architecture_of(facts.machine)
     if (wanted.os, wanted.architecture) != ("linux", own[0]):
         log.warn(f"image platform {wanted} is not this machine's, linux/{own[0]}: emulation needed")
     return wanted
@@ -79,31 +75,13 @@ def _sources(args: Args, facts: HostFacts, wishes: Wishes) -> Sources:
 
 def _wishes(args: Args, facts: HostFacts) -> Wishes:
     return Wishes(
-        platform=_platform(args, facts),
-        tls_verify=None if args.tls_verify is None else args.tls_verify == "true",
-        credentials=_credentials(args.creds) if args.creds else None,
+        platform=access.platform(args, facts),
+        tls_verify=access.verified(args.tls_verify),
+        credentials=access.credentials("--creds", args.creds),
         authfile=args.authfile,
         cert_dir=args.cert_dir,
-        patience=_patience(args),
+        patience=access.patience(args),
     )
-
-
-def _patience(args: Args) -> Patience:
-    """Return how often to try: --retry counts the tries after the first, as podman's."""
-    patience = Patience()
-    changes: dict[str, object] = {}
-    if args.retry is not None:
-        changes.update(tries=args.retry + 1, connects=args.retry + 1)
-    if args.retry_delay:
-        try:
-            seconds = parse_duration(args.retry_delay)
-        except ValueError as error:
-            raise UsageError(f"--retry-delay: {error}") from None
-        if seconds < 0:
-            raise UsageError(f"--retry-delay {args.retry_delay}: time does not go backwards")
-        changes.update(wait_first=seconds, steady=True)
-    made: Patience = patience.replace(**changes)
-    return made
 
 
 def _check_untagged(names: list[str]) -> None:
@@ -131,31 +109,5 @@ def _print_id(image: ImageRecord) -> None:
     sys.stdout.flush()
 
 
-def _credentials(text: str) -> Credentials:
-    if ":" not in text:
-        if not os.isatty(0):
-            raise UsageError("--creds USER:PASSWORD: there is no password, and no terminal to ask")
-        import getpass
-
-        text = f"{text}:{getpass.getpass('Password: ')}"
-    return auth.parse_creds(text)
-
-
 def _names_platform(args: Args) -> bool:
     return bool(args.platform or args.os or args.arch or args.variant)
-
-
-def _platform(args: Args, facts: HostFacts) -> Platform:
-    machine, variant = architecture_of(facts.machine)
-    if args.platform:
-        if args.os or args.arch or args.variant:
-            raise UsageError(
-                "--platform option can not be specified with --arch, --os or --variant"
-            )
-        parts = args.platform.split("/")
-        if len(parts) not in (2, 3) or not all(parts):
-            raise UsageError(f"--platform {args.platform}: OS/ARCH[/VARIANT]")
-        return Platform(*parts)
-    if args.arch:
-        machine, variant = args.arch, ""
-    return Platform(args.os or "linux", machine, args.variant or variant)

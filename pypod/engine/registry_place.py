@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class RegistryTarget:
     """Blobs that are there are not sent; the manifest gets its tags last."""
 
-    kinds = oci.MANIFESTS
+    kinds: tuple[str, ...] = oci.MANIFESTS
     plain_layers = False
     packs_layers = True
     several = True

@@ -23,6 +23,8 @@ _CHUNK = 1 << 18
 class StoreSource:
     """An image of the store: as it came, docker's manifest byte for byte."""
 
+    tries = 1
+
     def __init__(self, places: Places, word: str, *, whole: bool) -> None:
         """`whole` asks for the index that the image was chosen from. Raises ImageNotKnown."""
         self._places = places

@@ -10,7 +10,7 @@ COMMANDS = frozenset(
     (
         "artifact auto-update build builder buildx checkpoint commit compose config"
         " context cp diff events export farm healthcheck history import init kube load"
-        " login logout machine manifest mount network node pause plugin play pod port prune push"
+        " login logout machine manifest mount network node pause plugin play pod port prune"
         " quadlet restore save search secret service stack stats swarm top umount"
         " unmount unpause update volume"
     ).split()
@@ -27,7 +27,7 @@ IN_GROUP = {
     "generate": frozenset(("kube", "spec")),
     "image": frozenset(
         (
-            "build diff history import load mount prune push save scp search sign tree trust"
+            "build diff history import load mount prune save scp search sign tree trust"
             " umount unmount"
         ).split()
     ),
@@ -73,6 +73,9 @@ OPTIONS = {
     "logs": "color details names no-color",
     "ps": "external namespace ns pod sort sync watch",
     "pull": "decryption-key signature-policy",
+    "push": "add-compression disable-content-trust encrypt-layer encryption-key platform"
+    " remove-signatures rm sign-by sign-by-sigstore sign-by-sigstore-private-key"
+    " sign-by-sq-fingerprint sign-passphrase-file all-tags",
     "rm": "depend link",
     "rmi": "no-prune platform",
     "run": _CREATE,
@@ -87,6 +90,7 @@ SHORT = {
     "create": {"m": "memory", "c": "cpu-shares", "p": "publish", "P": "publish-all"},
     "logs": {"n": "names"},
     "ps": {"p": "pod", "w": "watch"},
+    "push": {"a": "all-tags"},
     "run": {"m": "memory", "c": "cpu-shares", "p": "publish", "P": "publish-all"},
     "wait": {"i": "interval"},
 }

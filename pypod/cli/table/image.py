@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pypod.cli.table import image_move
 from pypod.cli.table.run_images import PULL_OPTIONS
 
 TYPE_CHECKING = False
@@ -55,4 +56,5 @@ COMMANDS: dict[str, Command] = {
         "[IMAGES...]",
         (("--format -f", "format", "str", "TEMPLATE", "json, or a Go template"),),
     ),
+    **image_move.COMMANDS,
 }

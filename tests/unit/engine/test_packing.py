@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from pypod.engine import unpack
-from pypod.errors import IntegrityError
+from pypod.engine import packing
+from pypod.errors import IntegrityError, UsageError
 
 DATA = os.urandom(3000) + bytes(700_000) + b"end"
 
@@ -25,7 +25,7 @@ def zstd(data: bytes) -> bytes:
 def inflate(compression: str, packed: bytes, step: int) -> list[bytes]:
     """Return the pieces that come out."""
     pieces: list[bytes] = []
-    inflater = unpack._INFLATERS[compression](lambda piece: pieces.append(bytes(piece)))
+    inflater = packing.inflater(compression, lambda piece: pieces.append(bytes(piece)))
     for at in range(0, len(packed), step):
         inflater.write(packed[at : at + step])
     inflater.end()
@@ -71,3 +71,46 @@ def test_what_is_no_whole_gzip_is_an_error(packed: bytes) -> None:
 def test_what_is_no_zstd_is_an_error() -> None:
     with pytest.raises(IntegrityError, match="zstd"):
         inflate("zstd", b"no zstd at all", 100)
+
+
+@pytest.mark.parametrize("before", ["", "gzip", "zstd"])
+@pytest.mark.parametrize("after", ["", "gzip", "zstd"])
+def test_what_is_packed_anew_has_the_same_content(before: str, after: str) -> None:
+    packed = {"": DATA, "gzip": gzip.compress(DATA), "zstd": zstd(DATA)}[before]
+    seen: list[bytes] = []
+    made: list[bytes] = []
+    packing.repack([packed[:500], packed[500:]], before, after, made.append, seen=seen.append)
+    assert b"".join(seen) == DATA
+    assert b"".join(inflate(after, b"".join(made), 1000)) == DATA
+
+
+def test_packing_gives_the_same_bytes_each_time_and_smaller_ones_at_a_higher_level() -> None:
+    text = b"".join(b"%d %d\n" % (n * n % 977, n) for n in range(30_000))
+
+    def size(compression: str, level: int | None) -> bytes:
+        made: list[bytes] = []
+        packing.repack([text], "", compression, made.append, level=level)
+        return b"".join(made)
+
+    assert size("gzip", None) == size("gzip", None)
+    assert len(size("gzip", 9)) < len(size("gzip", 1))
+    assert len(size("zstd", 19)) < len(size("zstd", 1))
+
+
+@pytest.mark.parametrize(("compression", "level"), [("gzip", 0), ("gzip", 10), ("zstd", 21)])
+def test_a_level_that_a_compression_has_not_is_refused(compression: str, level: int) -> None:
+    with pytest.raises(UsageError, match=f"--compression-level {level}: {compression} has"):
+        packing.check_level(compression, level)
+
+
+def test_a_bomb_is_refused_before_it_fills_the_disk() -> None:
+    written = 0
+
+    def write(data: bytes) -> None:
+        nonlocal written
+        written += len(data)
+
+    bomb = zstd(bytes(1 << 27))
+    with pytest.raises(IntegrityError, match="more than 200 times its size"):
+        packing.repack([bomb] * 20, "zstd", "", write)
+    assert written <= (1 << 30) + (1 << 18)

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What command lines say about registries and platforms, the same for every command that has it."""
+
+from __future__ import annotations
+
+import os
+
+from pypod.errors import UsageError
+from pypod.oci.manifest import Platform, architecture_of
+from pypod.registry import auth
+from pypod.registry.repository import Patience
+from pypod.text.units import parse_duration
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pypod.cli.parse import Args
+    from pypod.registry.auth import Credentials
+    from pypod.spec.facts import HostFacts
+
+
+def verified(word: str | None) -> bool | None:
+    """Return what --tls-verify says; None when nothing was said."""
+    return None if word is None else word == "true"
+
+
+def credentials(option: str, text: str) -> Credentials | None:
+    """Return USER:PASSWORD, asking the terminal for a missing password; None when empty."""
+    if not text:
+        return None
+    if ":" not in text:
+        if not os.isatty(0):
+            raise UsageError(
+                f"{option} USER:PASSWORD: there is no password, and no terminal to ask"
+            )
+        import getpass
+
+        text = f"{text}:{getpass.getpass('Password: ')}"
+    return auth.parse_creds(text)
+
+
+def patience(args: Args) -> Patience:
+    """Return how often to try: --retry counts the tries after the first, as podman's."""
+    changes: dict[str, object] = {}
+    if args.retry is not None:
+        changes.update(tries=args.retry + 1, connects=args.retry + 1)
+    if args.retry_delay:
+        try:
+            seconds = parse_duration(args.retry_delay)
+        except ValueError as error:
+            raise UsageError(f"--retry-delay: {error}") from None
+        if seconds < 0:
+            raise UsageError(f"--retry-delay {args.retry_delay}: time does not go backwards")
+        changes.update(wait_first=seconds, steady=True)
+    made: Patience = Patience().replace(**changes)
+    return made
+
+
+def platform(args: Args, facts: HostFacts) -> Platform:
+    """Return what --platform says, or --os, --arch and --variant; else this machine's."""
+    machine, variant = architecture_of(facts.machine)
+    if args.platform:
+        if args.os or args.arch or args.variant:
+            raise UsageError(
+                "--platform option can not be specified with --arch, --os or --variant"
+            )
+        parts = args.platform.split("/")
+        if len(parts) not in (2, 3) or not all(parts):
+            raise UsageError(f"--platform {args.platform}: OS/ARCH[/VARIANT]")
+        return Platform(*parts)
+    if args.arch:
+        machine, variant = args.arch, ""
+    return Platform(args.os or "linux", machine, args.variant or variant)
