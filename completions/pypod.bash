@@ -87,6 +87,10 @@ __pypod_command() {
         flags='--all-tags -a --arch --authfile --cert-dir --creds --disable-content-trust --os --platform --quiet -q --retry --retry-delay --tls-verify --variant --policy --help -h --log-level --root --runroot'
         valued='--arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --variant --policy --log-level --root --runroot'
         stops=0 places='image|...' ;;
+    "push"|"image push")
+        flags='--all --authfile --cert-dir --creds --compression-format --compression-level --digestfile --force-compression --format -f --quiet -q --retry --retry-delay --tls-verify --help -h --log-level --root --runroot'
+        valued='--authfile --cert-dir --creds --compression-format --compression-level --digestfile --format -f --retry --retry-delay --log-level --root --runroot'
+        stops=0 places='image|-|...' ;;
     "rename"|"container rename")
         flags='--help -h --log-level --root --runroot'
         valued='--log-level --root --runroot'
@@ -239,6 +243,12 @@ __pypod_value() {
     'pull --log-level'|'image pull --log-level') kind='words debug info warn error' ;;
     'pull --root'|'image pull --root') kind='dir' ;;
     'pull --runroot'|'image pull --runroot') kind='dir' ;;
+    'push --authfile'|'image push --authfile') kind='file' ;;
+    'push --cert-dir'|'image push --cert-dir') kind='dir' ;;
+    'push --digestfile'|'image push --digestfile') kind='file' ;;
+    'push --log-level'|'image push --log-level') kind='words debug info warn error' ;;
+    'push --root'|'image push --root') kind='dir' ;;
+    'push --runroot'|'image push --runroot') kind='dir' ;;
     'rename --log-level'|'container rename --log-level') kind='words debug info warn error' ;;
     'rename --root'|'container rename --root') kind='dir' ;;
     'rename --runroot'|'container rename --runroot') kind='dir' ;;
@@ -359,10 +369,10 @@ __pypod_words() {
 # The words that may follow.
 __pypod_verbs() {
     case $1 in
-    '') list='attach completion container create exec generate image images info inspect kill logs ps pull rename restart rm rmi run start stop system tag unshare untag version wait' ;;
+    '') list='attach completion container create exec generate image images info inspect kill logs ps pull push rename restart rm rmi run start stop system tag unshare untag version wait' ;;
     'container') list='attach create exec exists inspect kill list logs ls ps rename restart rm run start stop wait' ;;
     'generate') list='systemd' ;;
-    'image') list='exists inspect list ls pull rm tag untag' ;;
+    'image') list='exists inspect list ls pull push rm tag untag' ;;
     'system') list='info' ;;
     esac
 }

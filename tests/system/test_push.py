@@ -14,6 +14,7 @@ import requests
 
 from tests.fixtures import fault_registry as faults
 from tests.fixtures import images
+from tests.fixtures.authority import Authority
 from tests.fixtures.fault_registry import FaultRegistry
 from tests.fixtures.program import Program
 from tests.fixtures.registry import PASSWORD, USER, Registry
@@ -126,13 +127,14 @@ def test_the_manifest_comes_last_and_blobs_are_mounted_from_where_they_came(
 
 def test_an_upload_whose_session_is_lost_is_begun_anew(store: Store, faulty: FaultRegistry) -> None:
     made = image()
-    store("pull", "-q", faulty.serve("app", "1", made))
+    name = faulty.serve("app", "1", made)
+    store("pull", "-q", name)
     faulty.fault("HEAD /v2/new/blobs/", faults.status(404))
     lost = faults.status(202, {"Location": "/v2/new/blobs/uploads/lost"})
     faulty.fault("POST /v2/new/blobs/uploads/?mount", lost)
     faulty.fault("POST /v2/new/blobs/uploads/", faults.status(503), times=1)
     faulty.fault("PUT /v2/new/blobs/uploads/", faults.lost(keep=50), times=2)
-    store("push", "-q", "--retry-delay=10ms", f"{faulty.host}/app:1", f"{faulty.host}/new:1")
+    store("push", "-q", "--retry", "4", "--retry-delay=10ms", name, f"{faulty.host}/new:1")
     assert faulty.find("/v2/new/manifests/1")[0] == made.manifest
     begun = [one.path for one in faulty.requests if one.method == "POST"]
     assert begun.count("/v2/new/blobs/uploads/") > 2
@@ -246,6 +248,10 @@ def test_an_index_is_pushed_as_the_image_of_the_platform(
     refused = store("push", "-q", "--all", name, f"{registry.host}/list/all", check=125)
     assert "is not in the store" in refused.err
     assert "Hint: pypod image copy --all" in refused.err
+    single = registry.push(image(), "list/single")
+    store("pull", "-q", single)
+    store("push", "-q", "--all", single, f"{registry.host}/list/all")
+    assert manifest(registry, "list/all")[0] == made.manifest
 
 
 def test_the_digest_is_written_to_a_file(
@@ -273,6 +279,21 @@ def test_credentials_are_found_and_a_wrong_password_is_one_line(
         secret = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
         (tmp_path / "auth.json").write_text(json.dumps({"auths": {host: {"auth": secret}}}))
         store("push", "-q", "--authfile", str(tmp_path / "auth.json"), name, f"{host}/auth/out")
+
+
+def test_a_registry_with_an_authority_of_its_own_is_trusted_by_cert_dir(
+    store: Store, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path / "authority")
+    registry = Registry(tmp_path / "tls", authority=authority)
+    try:
+        store("run", "--rm", "--network=none", "pypod/hello")
+        there = f"{registry.host}/hello"
+        assert "not trusted" in store("push", "-q", "pypod/hello", there, check=125).err
+        certificates = str(authority.directory(tmp_path / "certs"))
+        store("push", "-q", "--cert-dir", certificates, "pypod/hello", there)
+    finally:
+        registry.close()
 
 
 def test_a_registry_without_tls_elsewhere_needs_leave(store: Store) -> None:

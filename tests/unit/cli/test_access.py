@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from pypod.cli import parse, transfer
+from pypod.cli import access, parse
 from pypod.errors import UsageError
 from pypod.kernel.facts import facts
 from pypod.oci.manifest import Platform
@@ -20,7 +20,7 @@ from pypod.oci.manifest import Platform
 )
 def test_a_platform_is_put_together(words: list[str], expected: Platform) -> None:
     args = parse.parse(["pull", *words, "image"])
-    assert transfer._platform(args, facts()) == expected
+    assert access.platform(args, facts()) == expected
 
 
 @pytest.mark.parametrize(
@@ -29,14 +29,16 @@ def test_a_platform_is_put_together(words: list[str], expected: Platform) -> Non
 def test_a_platform_that_is_none_is_refused(words: list[str]) -> None:
     args = parse.parse(["pull", *words, "image"])
     with pytest.raises(UsageError, match="--platform"):
-        transfer._platform(args, facts())
+        access.platform(args, facts())
 
 
 def test_creds_without_a_password_need_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert transfer._credentials("user:pa:ss").password == "pa:ss"
+    assert access.credentials("--creds", "") is None
+    found = access.credentials("--creds", "user:pa:ss")
+    assert found is not None and found.password == "pa:ss"
     monkeypatch.setattr("os.isatty", lambda _fd: False)
     with pytest.raises(UsageError, match="no password, and no terminal"):
-        transfer._credentials("user")
+        access.credentials("--creds", "user")
 
 
 @pytest.mark.parametrize(
@@ -50,7 +52,7 @@ def test_creds_without_a_password_need_a_terminal(monkeypatch: pytest.MonkeyPatc
 def test_retry_counts_the_tries_after_the_first(
     words: list[str], tries: int, connects: int, first: float, steady: bool
 ) -> None:
-    found = transfer._patience(parse.parse(["pull", *words, "image"]))
+    found = access.patience(parse.parse(["pull", *words, "image"]))
     assert (found.tries, found.connects) == (tries, connects)
     assert (found.wait_first, found.steady) == (first, steady)
 
@@ -58,4 +60,4 @@ def test_retry_counts_the_tries_after_the_first(
 @pytest.mark.parametrize("delay", ["soon", "-1s", "10"])
 def test_a_delay_that_is_none_is_refused(delay: str) -> None:
     with pytest.raises(UsageError, match="--retry-delay"):
-        transfer._patience(parse.parse(["pull", f"--retry-delay={delay}", "image"]))
+        access.patience(parse.parse(["pull", f"--retry-delay={delay}", "image"]))
