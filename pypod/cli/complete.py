@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import sys
 
+from pypod.output.columns import harmless
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
     from pypod.kernel.paths import Places
 
 SHORT_ID = 12
+_SAFE = frozenset(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-:/@+"  # of names
+)
+"""A shell puts a word into a command line as it is: what could mean more there is not offered."""
 
 
 def complete(args: Args) -> int:
@@ -27,10 +33,9 @@ def complete(args: Args) -> int:
         found = dict(_candidates(args.places, kind, prefix))
     except Exception:
         return 0
-    lines = (
-        f"{name}\t{text}\n" for name, text in sorted(found.items()) if name.startswith(prefix)
-    )
-    sys.stdout.write("".join(lines))
+    for name, text in sorted(found.items()):
+        if name.startswith(prefix) and name and _SAFE.issuperset(name):
+            sys.stdout.write(f"{name}\t{harmless(text)}\n")
     return 0
 
 

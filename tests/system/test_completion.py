@@ -143,7 +143,7 @@ def shells(bash: Complete, zsh: Complete, fish: Complete) -> dict[str, Complete]
 def test_commands_options_and_values_are_completed(shells: dict[str, Complete]) -> None:
     for line, wanted in {
         "pypod imag": {"image", "images"},
-        "pypod container re": {"rename"},
+        "pypod container rena": {"rename"},
         "pypod run --na": {"--name"},
         "pypod container run --na": {"--name"},
         "pypod run --pull ": {"missing", "always", "never", "newer"},
@@ -193,6 +193,25 @@ def test_files_and_directories_are_completed(shells: dict[str, Complete], tmp_pa
         }.items():
             found = {os.path.basename(word.rstrip("/:")) for word in complete(line)}
             assert found == wanted, (shell, line)
+
+
+@pytest.mark.passes("user")
+def test_the_tab_key_of_bash_completes(scripts: Path, pypod: Program, image: str) -> None:
+    pypod("create", "--name", "compl-tab", image)
+    source = shlex.quote(str(scripts / "pypod.bash"))
+    with Program("bash").terminal("--norc", "--noprofile", "-i") as shell:
+        shell.send(
+            f"PS1='$ '; bind 'set enable-bracketed-paste off'; source {source}; echo REA''DY\n"
+        )
+        shell.expect("READY\r\n")
+        shell.send("\x15: ; pypod run --pull=alw\t")  # a command behind another one
+        shell.expect("--pull=always ")
+        shell.send("\x15pypod rm compl-t\t")
+        shell.expect("compl-tab ")
+        shell.send("\x15pypod --vers\t\n")
+        shell.expect("pypod version ")
+        shell.send("exit\n")
+        assert shell.wait() == 0
 
 
 def test_names_are_completed(pypod: Program, image: str, shells: dict[str, Complete]) -> None:
