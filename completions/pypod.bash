@@ -174,6 +174,7 @@ __pypod_value() {
     'create --pull'|'container create --pull') kind='words missing always never newer' ;;
     'create --stop-signal'|'container create --stop-signal') kind='words TERM KILL HUP INT QUIT USR1 USR2 STOP CONT WINCH' ;;
     'create --volume'|'create -v'|'container create --volume'|'container create -v') kind='bind' ;;
+    'create --hosts-file'|'container create --hosts-file') kind='file' ;;
     'create --arch'|'container create --arch') kind='words amd64 arm64 386 arm ppc64le riscv64 s390x' ;;
     'create --authfile'|'container create --authfile') kind='file' ;;
     'create --cert-dir'|'container create --cert-dir') kind='dir' ;;
@@ -195,6 +196,7 @@ __pypod_value() {
     'exec --root'|'container exec --root') kind='dir' ;;
     'exec --runroot'|'container exec --runroot') kind='dir' ;;
     'generate systemd --env'|'generate systemd -e') kind='variable' ;;
+    'generate systemd --format') kind='words json' ;;
     'generate systemd --restart-policy') kind='words no on-success on-failure on-abnormal on-watchdog on-abort always' ;;
     'generate systemd --log-level') kind='words debug info warn error' ;;
     'generate systemd --root') kind='dir' ;;
@@ -253,10 +255,12 @@ __pypod_value() {
     'rename --root'|'container rename --root') kind='dir' ;;
     'rename --runroot'|'container rename --runroot') kind='dir' ;;
     'restart --cidfile'|'container restart --cidfile') kind='file' ;;
+    'restart --filter'|'restart -f'|'container restart --filter'|'container restart -f') kind='words ancestor= exited= id= label= name= status=created status=running status=stopping status=exited status=unknown' ;;
     'restart --log-level'|'container restart --log-level') kind='words debug info warn error' ;;
     'restart --root'|'container restart --root') kind='dir' ;;
     'restart --runroot'|'container restart --runroot') kind='dir' ;;
     'rm --cidfile'|'container rm --cidfile') kind='file' ;;
+    'rm --filter'|'container rm --filter') kind='words ancestor= exited= id= label= name= status=created status=running status=stopping status=exited status=unknown' ;;
     'rm --log-level'|'container rm --log-level') kind='words debug info warn error' ;;
     'rm --root'|'container rm --root') kind='dir' ;;
     'rm --runroot'|'container rm --runroot') kind='dir' ;;
@@ -274,6 +278,7 @@ __pypod_value() {
     'run --pull'|'container run --pull') kind='words missing always never newer' ;;
     'run --stop-signal'|'container run --stop-signal') kind='words TERM KILL HUP INT QUIT USR1 USR2 STOP CONT WINCH' ;;
     'run --volume'|'run -v'|'container run --volume'|'container run -v') kind='bind' ;;
+    'run --hosts-file'|'container run --hosts-file') kind='file' ;;
     'run --arch'|'container run --arch') kind='words amd64 arm64 386 arm ppc64le riscv64 s390x' ;;
     'run --authfile'|'container run --authfile') kind='file' ;;
     'run --cert-dir'|'container run --cert-dir') kind='dir' ;;
@@ -289,10 +294,12 @@ __pypod_value() {
     'run --log-level'|'container run --log-level') kind='words debug info warn error' ;;
     'run --root'|'container run --root') kind='dir' ;;
     'run --runroot'|'container run --runroot') kind='dir' ;;
+    'start --filter'|'start -f'|'container start --filter'|'container start -f') kind='words ancestor= exited= id= label= name= status=created status=running status=stopping status=exited status=unknown' ;;
     'start --log-level'|'container start --log-level') kind='words debug info warn error' ;;
     'start --root'|'container start --root') kind='dir' ;;
     'start --runroot'|'container start --runroot') kind='dir' ;;
     'stop --cidfile'|'container stop --cidfile') kind='file' ;;
+    'stop --filter'|'stop -f'|'container stop --filter'|'container stop -f') kind='words ancestor= exited= id= label= name= status=created status=running status=stopping status=exited status=unknown' ;;
     'stop --signal'|'stop -s'|'container stop --signal'|'container stop -s') kind='words TERM KILL HUP INT QUIT USR1 USR2 STOP CONT WINCH' ;;
     'stop --log-level'|'container stop --log-level') kind='words debug info warn error' ;;
     'stop --root'|'container stop --root') kind='dir' ;;

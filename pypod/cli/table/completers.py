@@ -78,6 +78,7 @@ SUGGESTED: dict[str, Completer] = {
     "cap_drop": ("words", *_CAPS),
     "device": ("file",),
     "env": ("variable",),
+    "filter": ("words", *"ancestor= exited= id= label= name=".split(), *_STATES),
     "images filter": (
         "words",
         *"before= dangling=true dangling=false digest= id= label= reference= since=".split(),
@@ -85,11 +86,6 @@ SUGGESTED: dict[str, Completer] = {
     "mount": ("words", "type=bind", "type=volume", "type=tmpfs"),
     "os": ("words", "linux"),
     "platform": ("words", "linux/amd64", "linux/arm64", "linux/386", "linux/arm/v7"),
-    "ps filter": (
-        "words",
-        *"ancestor= exited= id= label= name=".split(),
-        *_STATES,
-    ),
     "rootfs": (),
     "seccomp_policy": ("words", "default", "image"),
     "shm_size": ("words", "64m", "256m", "1g"),
@@ -97,6 +93,7 @@ SUGGESTED: dict[str, Completer] = {
     "ulimit": ("words", "host", "nofile=", "nproc=", "core=", "memlock=", "stack=", "fsize="),
     "volume": ("bind",),
     "volume ls filter": ("words", "dangling=true", "dangling=false", "driver=", "label=", "name="),
+    "volume prune filter": ("words", "label=", "until="),
     "volumes_from": ("container",),
     "workdir": (),
 }
@@ -140,7 +137,12 @@ def of_option(key: str, option: Option) -> Completer:
         if name in SUGGESTED:
             return SUGGESTED[name]
     closed = values_of(key, option)
-    return ("words", *closed) if closed else METAVARS.get(metavar.partition("[")[0], ())
+    if closed:
+        return ("words", *closed)
+    words = metavar.split("|")
+    if metavar.islower():  # on|off says it itself
+        return ("words", *words)
+    return METAVARS.get(words[0].partition("[")[0], ())
 
 
 def values_of(key: str, option: Option) -> tuple[str, ...]:

@@ -104,6 +104,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("logs -f --tail 20 web", "The last lines, and what comes"),
         ("logs --since 10m -t web", "Ten minutes, with times"),
     ),
+    "generate systemd": (
+        ("generate systemd --new --files --name web", "A unit that makes web anew at each start"),
+    ),
+    "restart": (("restart -t 2 web", "Two seconds of patience, then KILL, and again"),),
     "stop": (("stop -t 2 web", "Two seconds of patience, then KILL"),),
     "rm": (("rm -f web", "Stop it and remove it"),),
     "pull": (
