@@ -247,8 +247,9 @@ static int timeout(const struct monitor *m)
     for (int i = 1; i < CLIENTS_MAX; i++)
         if (m->clients[i].source.fd >= 0 && m->clients[i].stuck_since)
             wait = sooner(wait, m->clients[i].stuck_since + STUCK_AFTER_MS - now);
-    if (m->follow_at && m->phase == RUNNING)
-        wait = sooner(wait, m->follow_at - now);
+    int64_t follow = watch_wait(m, now);
+    if (follow >= 0)
+        wait = sooner(wait, follow);
     if (m->kill_at)
         wait = sooner(wait, m->kill_at - now);
     return wait > INT_MAX ? INT_MAX : (int)wait; /* woken early, it sleeps again */

@@ -129,6 +129,8 @@ struct monitor {
     pid_t follower;      /* the command of --watch-word that runs now */
     int64_t follow_at;   /* monotonic ms: when to run it; 0 = nothing has changed */
     int64_t follow_next; /* not before */
+    int64_t look_at;     /* when to look at the files, where inotify cannot be had; 0 = never */
+    uint64_t looked;     /* what they were then */
     bool written; /* `exit` is in place */
     bool dirty;   /* buffers hold memory */
     bool grown;   /* pipes are enlarged */
@@ -161,6 +163,7 @@ bool record_stop_asked(void);
 void watch_start(struct monitor *m);
 void watch_readable(struct monitor *m);
 void watch_follow(struct monitor *m);
+int64_t watch_wait(const struct monitor *m, int64_t now); /* ms until it has to; -1 = never */
 
 /* stream.c: stdin into the container, output out of it */
 bool stream_prepare(struct monitor *m);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "monitor.h"
@@ -18,6 +19,7 @@
 enum {
     SETTLE_MS = 300, /* whoever writes one file now writes its neighbour next */
     APART_MS = 2000, /* between two runs, however often the file changes */
+    LOOK_MS = 5000,  /* between two looks, where there is no inotify */
     PATH_SIZE = 512,
     LINKS_MAX = 8,
     READ_SIZE = 2048,
@@ -116,14 +118,45 @@ static void follow_all(struct monitor *m)
         follow_path(m, m->options.watches[i]);
 }
 
-/* Without a descriptor for it (fs.inotify.max_user_instances) the container does without. */
+/* What the files are now, in one number; a file that is missing counts too. */
+static uint64_t signature(const struct monitor *m)
+{
+    uint64_t sum = 0;
+
+    for (int i = 0; i < m->options.watch_count; i++) {
+        struct stat found = {0};
+
+        if (stat(m->options.watches[i], &found) < 0)
+            memset(&found, 0, sizeof found);
+        const uint64_t parts[] = {found.st_dev, found.st_ino, (uint64_t)found.st_size,
+                                  (uint64_t)found.st_mtim.tv_sec, (uint64_t)found.st_mtim.tv_nsec};
+        for (size_t at = 0; at < sizeof parts / sizeof *parts; at++)
+            sum = (sum ^ parts[at]) * UINT64_C(1099511628211);
+    }
+    return sum;
+}
+
+/* An editor and a desktop can use up what a user may have of inotify (fs.inotify.max_user_instances,
+ * 128 as a rule): then the files are looked at now and then. */
 void watch_start(struct monitor *m)
 {
     if (!m->options.watch_count || !m->options.watch_word_count)
         return;
     m->changes.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    if (m->changes.fd >= 0)
+    if (m->changes.fd >= 0) {
         follow_all(m);
+        return;
+    }
+    m->looked = signature(m);
+    m->look_at = now_ms() + LOOK_MS;
+}
+
+static void changed(struct monitor *m)
+{
+    int64_t soon = now_ms() + SETTLE_MS;
+
+    if (!m->follow_at)
+        m->follow_at = soon > m->follow_next ? soon : m->follow_next;
 }
 
 static bool concerns(const struct monitor *m, const struct inotify_event *event)
@@ -147,11 +180,30 @@ void watch_readable(struct monitor *m)
             const struct inotify_event *event = (const struct inotify_event *)at;
 
             at += sizeof *event + event->len;
-            if (m->follow_at || !concerns(m, event))
-                continue;
-            int64_t soon = now_ms() + SETTLE_MS;
-            m->follow_at = soon > m->follow_next ? soon : m->follow_next;
+            if (concerns(m, event))
+                changed(m);
         }
+}
+
+static void look(struct monitor *m)
+{
+    uint64_t now = signature(m);
+
+    m->look_at = now_ms() + LOOK_MS;
+    if (now != m->looked)
+        changed(m);
+    m->looked = now;
+}
+
+int64_t watch_wait(const struct monitor *m, int64_t now)
+{
+    int64_t at = m->follow_at;
+
+    if (m->look_at && (!at || m->look_at < at))
+        at = m->look_at;
+    if (!at || m->phase != RUNNING)
+        return -1;
+    return at > now ? at - now : 0;
 }
 
 /* Start the command that is due; the watches are renewed first, so that no later change is missed. */
@@ -159,6 +211,8 @@ void watch_follow(struct monitor *m)
 {
     int64_t now = now_ms();
 
+    if (m->phase == RUNNING && m->look_at && now >= m->look_at)
+        look(m);
     if (!m->follow_at || now < m->follow_at || m->phase != RUNNING)
         return;
     m->follow_next = now + APART_MS;
@@ -167,7 +221,8 @@ void watch_follow(struct monitor *m)
         m->follow_at = m->follow_next; /* it may have read before this change */
         return;
     }
-    follow_all(m);
+    if (m->changes.fd >= 0)
+        follow_all(m);
     pid_t pid = fork();
     if (pid == 0) {
         default_signals();

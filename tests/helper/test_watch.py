@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import os
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from monitored import Session, within
+from monitored import FAKE, Session, within
 
 from pypod.kernel.memfd import helper_path
 
@@ -201,6 +204,34 @@ def test_a_monitor_that_watches_is_small_and_idle(session: Session, host: Host) 
     before = switches()
     time.sleep(0.5)
     assert switches() == before
+
+
+def test_where_inotify_is_used_up_the_file_is_looked_at(host: Host) -> None:
+    host.put("old")
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    empty = 'echo 0 >/proc/sys/user/max_inotify_instances && exec "$@"'
+    words = [helper_path("pypod-monitor"), "--no-record", "--watch", str(host.file)]
+    for word in host.words():
+        words += ["--watch-word", word]
+    monitor = subprocess.Popen(
+        ["/usr/bin/unshare", "-Ur", "/bin/sh", "-c", empty, "sh", *words]
+        + ["--", *FAKE, "run", "/bin/sleep", "1000"],
+        preexec_fn=lambda: os.dup2(theirs.fileno(), 3),
+        close_fds=False,
+    )
+    theirs.close()
+    pid = 0
+    try:
+        pid = int.from_bytes(ours.recv(65537)[1:], sys.byteorder)  # `p`: it runs
+        assert "inotify" not in descriptors(monitor.pid)
+        for text in ("new", "newer"):
+            host.put(text)
+            assert within(15, lambda text=text: host.said()[-1:] == [text])
+        assert host.said() == ["new", "newer"]
+    finally:
+        os.kill(pid or monitor.pid, 9)
+        ours.close()
+        monitor.wait(10)
 
 
 @pytest.mark.parametrize("words", [["--watch", "etc"], ["--watch"], ["--watch", "/x"] * 5])
