@@ -40,8 +40,8 @@ __pypod_command() {
         valued='--format -f --log-level --root --runroot'
         stops=0 places='container|...' ;;
     "create"|"container create")
-        flags='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --init --interactive -i --label -l --name --network --net --pidfile --privileged --pull --read-only --replace --rm --stop-signal --stop-timeout --tmpfs --timeout --tty -t --user -u --volume -v --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --no-hostname --no-hosts --arch --authfile --cert-dir --creds --disable-content-trust --os --platform --quiet -q --retry --retry-delay --tls-verify --variant --cgroups --conmon-pidfile --sdnotify --annotation --device --env-host --group-add --label-file --rootfs --security-opt --sysctl --tz --ulimit --umask --unsetenv --unsetenv-all --help --log-level --root --runroot'
-        valued='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --label -l --name --network --net --pidfile --pull --stop-signal --stop-timeout --tmpfs --timeout --user -u --volume -v --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --variant --cgroups --conmon-pidfile --sdnotify --annotation --device --group-add --label-file --security-opt --sysctl --tz --ulimit --umask --unsetenv --log-level --root --runroot'
+        flags='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --init --interactive -i --label -l --name --expose --network --net --publish -p --publish-all -P --pidfile --privileged --pull --read-only --replace --rm --stop-signal --stop-timeout --tmpfs --timeout --tty -t --user -u --volume -v --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --no-hostname --no-hosts --arch --authfile --cert-dir --creds --disable-content-trust --os --platform --quiet -q --retry --retry-delay --tls-verify --variant --cgroups --conmon-pidfile --sdnotify --annotation --device --env-host --group-add --label-file --rootfs --security-opt --sysctl --tz --ulimit --umask --unsetenv --unsetenv-all --help --log-level --root --runroot'
+        valued='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --label -l --name --expose --network --net --publish -p --pidfile --pull --stop-signal --stop-timeout --tmpfs --timeout --user -u --volume -v --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --variant --cgroups --conmon-pidfile --sdnotify --annotation --device --group-add --label-file --security-opt --sysctl --tz --ulimit --umask --unsetenv --log-level --root --runroot'
         stops=1 places='image|-|...' ;;
     "exec"|"container exec")
         flags='--detach -d --detach-keys --env -e --env-file --interactive -i --latest -l --preserve-fds --privileged --tty -t --user -u --workdir -w --help -h --log-level --root --runroot'
@@ -79,6 +79,10 @@ __pypod_command() {
         flags='--follow -f --latest -l --since --tail --timestamps -t --until --help -h --log-level --root --runroot'
         valued='--since --tail --until --log-level --root --runroot'
         stops=0 places='container' ;;
+    "port"|"container port")
+        flags='--all -a --latest -l --help -h --log-level --root --runroot'
+        valued='--log-level --root --runroot'
+        stops=0 places='running|-' ;;
     "ps"|"container ps"|"container ls"|"container list")
         flags='--all -a --filter -f --format --last -n --latest -l --no-trunc --noheading --quiet -q --size -s --help -h --log-level --root --runroot'
         valued='--filter -f --format --last -n --log-level --root --runroot'
@@ -108,8 +112,8 @@ __pypod_command() {
         valued='--log-level --root --runroot'
         stops=0 places='image|...' ;;
     "run"|"container run")
-        flags='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --init --interactive -i --label -l --name --network --net --pidfile --privileged --pull --read-only --replace --rm --stop-signal --stop-timeout --tmpfs --timeout --tty -t --user -u --volume -v --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --no-hostname --no-hosts --arch --authfile --cert-dir --creds --disable-content-trust --os --platform --quiet -q --retry --retry-delay --tls-verify --variant --cgroups --conmon-pidfile --sdnotify --annotation --device --env-host --group-add --label-file --rootfs --security-opt --sysctl --tz --ulimit --umask --unsetenv --unsetenv-all --detach -d --detach-keys --preserve-fds --sig-proxy --help --log-level --root --runroot'
-        valued='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --label -l --name --network --net --pidfile --pull --stop-signal --stop-timeout --tmpfs --timeout --user -u --volume -v --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --variant --cgroups --conmon-pidfile --sdnotify --annotation --device --group-add --label-file --security-opt --sysctl --tz --ulimit --umask --unsetenv --detach-keys --preserve-fds --log-level --root --runroot'
+        flags='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --init --interactive -i --label -l --name --expose --network --net --publish -p --publish-all -P --pidfile --privileged --pull --read-only --replace --rm --stop-signal --stop-timeout --tmpfs --timeout --tty -t --user -u --volume -v --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --no-hostname --no-hosts --arch --authfile --cert-dir --creds --disable-content-trust --os --platform --quiet -q --retry --retry-delay --tls-verify --variant --cgroups --conmon-pidfile --sdnotify --annotation --device --env-host --group-add --label-file --rootfs --security-opt --sysctl --tz --ulimit --umask --unsetenv --unsetenv-all --detach -d --detach-keys --preserve-fds --sig-proxy --help --log-level --root --runroot'
+        valued='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --label -l --name --expose --network --net --publish -p --pidfile --pull --stop-signal --stop-timeout --tmpfs --timeout --user -u --volume -v --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --variant --cgroups --conmon-pidfile --sdnotify --annotation --device --group-add --label-file --security-opt --sysctl --tz --ulimit --umask --unsetenv --detach-keys --preserve-fds --log-level --root --runroot'
         stops=1 places='image|-|...' ;;
     "start"|"container start")
         flags='--all --attach -a --detach-keys --filter -f --interactive -i --latest -l --sig-proxy --help -h --log-level --root --runroot'
@@ -231,6 +235,9 @@ __pypod_value() {
     'logs --log-level'|'container logs --log-level') kind='words debug info warn error' ;;
     'logs --root'|'container logs --root') kind='dir' ;;
     'logs --runroot'|'container logs --runroot') kind='dir' ;;
+    'port --log-level'|'container port --log-level') kind='words debug info warn error' ;;
+    'port --root'|'container port --root') kind='dir' ;;
+    'port --runroot'|'container port --runroot') kind='dir' ;;
     'ps --filter'|'ps -f'|'container ps --filter'|'container ps -f'|'container ls --filter'|'container ls -f'|'container list --filter'|'container list -f') kind='words ancestor= exited= id= label= name= status=created status=running status=stopping status=exited status=unknown' ;;
     'ps --format'|'container ps --format'|'container ls --format'|'container list --format') kind='words json table' ;;
     'ps --log-level'|'container ps --log-level'|'container ls --log-level'|'container list --log-level') kind='words debug info warn error' ;;
@@ -376,8 +383,8 @@ __pypod_words() {
 # The words that may follow.
 __pypod_verbs() {
     case $1 in
-    '') list='attach completion container create exec generate image images info inspect kill logs ps pull push rename restart rm rmi run start stop system tag unshare untag version wait' ;;
-    'container') list='attach create exec exists inspect kill list logs ls ps rename restart rm run start stop wait' ;;
+    '') list='attach completion container create exec generate image images info inspect kill logs port ps pull push rename restart rm rmi run start stop system tag unshare untag version wait' ;;
+    'container') list='attach create exec exists inspect kill list logs ls port ps rename restart rm run start stop wait' ;;
     'generate') list='systemd' ;;
     'image') list='exists inspect list ls pull push rm tag untag' ;;
     'system') list='info' ;;

@@ -14,7 +14,7 @@
 #include "uapi.h"
 #include "util.h"
 
-static void __attribute__((noreturn)) give_up(struct init *init, const char *text)
+void give_up(struct init *init, const char *text)
 {
     int err = errno;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pypod-init --plan FD --status FD [--console FD]: executes a plan (PLAN.md).
+/* pypod-init --plan FD --status FD [--console FD] [--namespaces 1]: executes a plan (PLAN.md).
  *
  * Two processes. The outer half reads the plan, joins namespaces, clones the inner half as a child of
  * its own parent (CLONE_PARENT: the monitor is the one that waits for the container), writes the id
@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
@@ -91,6 +92,24 @@ static void join(struct init *init, const struct op *op)
     if (setns(pidfd, namespace_flags(init, op->argv + 1)) < 0)
         fail(init, "the container's namespaces");
     close(pidfd);
+}
+
+/* join-net FD owner|here: a network namespace, and with `owner` first the user namespace that it belongs
+ * to, without which it could not be entered. */
+static void join_net(struct init *init, const struct op *op)
+{
+    int net = (int)op_number(init, op->argv[0], 10, INT32_MAX);
+
+    prctl(PR_SET_DUMPABLE, 0); /* as in join() */
+    if (strcmp(op->argv[1], "owner") == 0) {
+        int user = ioctl(net, NS_GET_USERNS);
+        if (user < 0 || setns(user, CLONE_NEWUSER) < 0)
+            fail(init, "the user namespace of the network");
+        close(user);
+    }
+    if (setns(net, CLONE_NEWNET) < 0)
+        fail(init, "the network namespace");
+    close(net);
 }
 
 static const struct verb {
@@ -208,6 +227,36 @@ static void take_id_map(struct init *init, const struct op *op)
         fail_errno(init, EINVAL, op->argv[0]);
 }
 
+/* Gives the monitor the namespaces, where something outside is to serve the container's network. They
+ * are opened here, while the inner half waits: later it may have become another user and then is not
+ * dumpable, so that nobody could open them by its pid. */
+static void tell_namespaces(struct init *init, pid_t child)
+{
+    struct status_record record = {.magic = RECORD_MAGIC, .kind = RECORD_NAMESPACES, .op = -1, .pid = child};
+    struct iovec part = {&record, sizeof record};
+    int fds[2];
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof fds)];
+    } control = {0};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
+                             .msg_controllen = sizeof control};
+
+    for (int i = 0; i < 2; i++) {
+        char path[64];
+
+        snprintf(path, sizeof path, "/proc/%d/ns/%s", child, i ? "net" : "user");
+        fds[i] = open(path, O_RDONLY | O_CLOEXEC);
+        if (fds[i] < 0)
+            give_up(init, path);
+    }
+    control.header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof fds), .cmsg_level = SOL_SOCKET,
+                                      .cmsg_type = SCM_RIGHTS};
+    memcpy(CMSG_DATA(&control.header), fds, sizeof fds);
+    if (sendmsg(init->status_fd, &message, MSG_NOSIGNAL) < 0)
+        give_up(init, "the namespaces");
+}
+
 /* The outer half: everything up to the first operation that is not its own. */
 static void outer(struct init *init)
 {
@@ -227,6 +276,8 @@ static void outer(struct init *init)
             flags |= namespace_flags(init, (unshare = op)->argv);
         else if (strcmp(op->verb, "join") == 0 && op->argc >= 2)
             join(init, op);
+        else if (strcmp(op->verb, "join-net") == 0 && op->argc == 2)
+            join_net(init, op);
         else
             break;
     }
@@ -250,6 +301,8 @@ static void outer(struct init *init)
         init->stage = STAGE_IDMAP;
         write_id_maps(init, child);
     }
+    if (init->tell_namespaces)
+        tell_namespaces(init, child);
     signal(SIGPIPE, SIG_IGN); /* no reader: the inner half was killed, and its parent knows */
     _exit(write(go[1], "g", 1) == 1 ? 0 : 125);
 }
@@ -270,10 +323,11 @@ int main(int argc, char **argv)
     (void)argc;
     init.status_fd = fd_option(argv + 1, "--status");
     init.console_fd = fd_option(argv + 1, "--console");
+    init.tell_namespaces = fd_option(argv + 1, "--namespaces") == 1;
     for (size_t i = 0; i < SLOTS_MAX; i++)
         init.slots[i] = -1;
     if (init.status_fd < 0) {
-        dprintf(STDERR_FILENO, "usage: pypod-init --plan FD --status FD [--console FD]\n");
+        dprintf(STDERR_FILENO, "usage: pypod-init --plan FD --status FD [--console FD] [--namespaces 1]\n");
         return 125;
     }
     /* The container's program gets 0, 1 and 2 and nothing else, whatever was leaked to us (S-06).

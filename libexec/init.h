@@ -25,6 +25,7 @@ struct init {
     int child_fd;            /* pidfd of the inner half, in the outer */
     const struct op *uid, *gid; /* id maps; NULL: none */
     bool deny_setgroups;
+    bool tell_namespaces;    /* send descriptors of the user and network namespace once there are ids */
     bool reaper;             /* --init: stay as pid 1 */
     bool listening;          /* the program's descriptors are sockets by systemd's protocol */
     char **environment;
@@ -39,7 +40,9 @@ void fail_errno(struct init *init, int err, const char *text) __attribute__((nor
 /* Names another operation as the one at work, for what is done later than its turn. */
 void blame(struct init *init, const struct op *op);
 
-/* ids.c: the outer half. Writes the maps of `child`; fails the plan if it cannot. */
+/* ids.c: the outer half. Writes the maps of `child`; fails the plan if it cannot. give_up: as fail(), but
+ * the inner half is ended first. */
+void give_up(struct init *init, const char *text) __attribute__((noreturn));
 void write_id_maps(struct init *init, pid_t child);
 
 /* resolve.c: paths of the container, never followed out of its root. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pypod-monitor [--tty] [--stdin] [--stdin-once] [--run N] [--log NAME] [--log-size-max BYTES]
  *     [--log-keep N] [--attach-name NAME] [--timeout SECONDS] [--no-record] [--fd N]...
- *     [--exit-word W]... [--watch PATH]... [--watch-word W]... -- RUNTIME ARGS...
+ *     [--exit-word W]... [--watch PATH]... [--watch-word W]...
+ *     [--network-word W]... [--network-socket PATH] [--network-request TEXT]... -- RUNTIME ARGS...
  *
  * Starts any runtime that speaks proto.h's status records, stays with the container until it ends, and
  * writes down how. One epoll loop; signals are read from a signalfd, so no code runs in a handler.
@@ -98,6 +99,8 @@ static void reap(struct monitor *m)
             start_status(m);
         } else if (pid == m->follower) {
             m->follower = 0;
+        } else if (pid == m->network) {
+            m->network = 0; /* before it was ready, the end of its stdout says so */
         } else if (pid == m->child) {
             m->child = 0;
             if (m->failed)
@@ -141,6 +144,10 @@ static void dispatch(struct monitor *m, uint32_t tag, uint32_t events)
         break;
     case SOURCE_CHANGES:
         watch_readable(m);
+        break;
+    case SOURCE_NETWORK:
+        if (m->network_ready.fd >= 0)
+            network_readable(m);
         break;
     case SOURCE_STDIN:
         break; /* served after every round */
@@ -194,6 +201,7 @@ static void advance(struct monitor *m)
                 client_update(m, &m->clients[i]); /* `p` of a container that is over already */
         m->phase = DRAINING;
         m->drain_until = now_ms() + LOG_WAIT_MS;
+        network_stop(m);
         stream_end(m);
         if (m->peer_fd >= 0)
             close(m->peer_fd);
@@ -219,6 +227,7 @@ static void update_watches(struct monitor *m)
     watch(m, &m->console, EPOLLIN);
     watch(m, &m->listener, EPOLLIN);
     watch(m, &m->changes, EPOLLIN);
+    watch(m, &m->network_ready, EPOLLIN);
     watch(m, &m->in, m->slot_count ? EPOLLOUT : 0);
     for (int i = 0; i < 2; i++)
         watch(m, &m->out[i].source, m->phase != STARTING && !m->frame_size ? EPOLLIN : 0);
@@ -293,7 +302,7 @@ static int own_exit_code(const struct monitor *m)
 
 int main(int argc, char **argv)
 {
-    struct monitor m = {.epoll = -1, .exit_fd = -1, .peer_fd = -1};
+    struct monitor m = {.epoll = -1, .exit_fd = -1, .peer_fd = -1, .network_said = -1};
 
     if (!setup_options(&m.options, &m.log, argc, argv))
         return CANNOT;

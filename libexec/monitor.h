@@ -25,6 +25,7 @@ enum {
     WATCHES_MAX = 4,
     FOLLOWED_MAX = 16,
     FOLLOWED_NAME = 64,
+    NETWORK_WORDS_MAX = 512,
 };
 
 /* A descriptor in the epoll set. `events` is what epoll was told; 0 = not in the set at all, because
@@ -36,10 +37,11 @@ struct source {
 };
 
 enum source_kind { SOURCE_SIGNALS, SOURCE_STATUS, SOURCE_CONSOLE, SOURCE_LISTENER, SOURCE_STDIN,
-                   SOURCE_OUTPUT, SOURCE_CLIENT, SOURCE_CHANGES };
+                   SOURCE_OUTPUT, SOURCE_CLIENT, SOURCE_CHANGES, SOURCE_NETWORK };
 
 struct options {
     bool tty, takes_stdin, stdin_once, no_record;
+    bool network_outside; /* its program stays in our user namespace: root's, for ports below 1024 */
     unsigned long run;
     int64_t timeout_ms; /* --timeout: the container's time from its exec on; 0 = no end */
     const char *attach_name;
@@ -51,6 +53,12 @@ struct options {
     int watch_count;
     char *watch_words[EXIT_WORDS_MAX + 1]; /* what is run when one changes; [0] is absolute */
     int watch_word_count;
+    char *network_words[NETWORK_WORDS_MAX + 1]; /* what connects the container's network; [0] is absolute */
+    int network_word_count;
+    int network_ready_fd; /* where it writes when it is ready; 0: stdout */
+    const char *network_socket; /* where it takes requests */
+    char *network_requests[NETWORK_WORDS_MAX];
+    int network_request_count;
     char **runtime; /* argv of the runtime */
 };
 
@@ -95,7 +103,7 @@ struct monitor {
     struct options options;
     enum phase phase;
     int epoll;
-    struct source signals, status, console, listener, in, changes;
+    struct source signals, status, console, listener, in, changes, network_ready;
     struct output out[2];
     struct client clients[CLIENTS_MAX]; /* [0] is the channel */
     struct log log;
@@ -103,6 +111,9 @@ struct monitor {
     pid_t runtime; /* what was started: pypod-init's outer half; 0 when reaped */
     int runtime_status; /* its wait status, once reaped */
     pid_t child;   /* the container's process; 0 before it is known and after it is reaped */
+    pid_t network; /* its network's program; 0: none, or reaped */
+    int network_said; /* what that program says on stderr */
+    bool network_up; /* it is ready */
     bool released; /* the runtime was told to exec */
     bool failed;   /* the start failed; `error` says how */
     struct status_record error;
@@ -149,8 +160,14 @@ bool setup_monitor(struct monitor *m); /* false: errno says why no monitor can b
 /* start.c: from fork to the runtime's exec */
 void start_runtime(struct monitor *m);
 void start_status(struct monitor *m);  /* the status socket is readable */
+void start_release(struct monitor *m); /* let the container go, if everything is there */
 void start_console(struct monitor *m); /* the console socket is readable */
 void start_failed(struct monitor *m, int stage, int error, const char *text);
+
+/* network.c: the program that connects the container's network */
+void network_start(struct monitor *m, const int namespaces[2]); /* user, net */
+void network_readable(struct monitor *m);
+void network_stop(struct monitor *m);
 
 /* record.c: what others read of the container, in its record directory */
 bool record_prepare(struct monitor *m);

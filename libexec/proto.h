@@ -22,7 +22,7 @@ struct status_record {
     char text[232];
 };
 
-enum { RECORD_PID = 1, RECORD_ERROR = 2 };
+enum { RECORD_PID = 1, RECORD_ERROR = 2, RECORD_NAMESPACES = 3 };
 
 enum {
     STAGE_PLAN = 1,
@@ -31,6 +31,7 @@ enum {
     STAGE_SETUP = 4,
     STAGE_USER = 5,
     STAGE_EXEC = 6,
+    STAGE_NETWORK = 7,
 };
 
 /* Descriptors of a runtime under pypod-monitor. */

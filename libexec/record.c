@@ -68,18 +68,20 @@ static bool replace(int fd, const char *text, const char *temporary, const char 
 
 bool record_pids(struct monitor *m)
 {
-    char line[LINE_SIZE], boot[64];
+    char line[LINE_SIZE], boot[64], net[64] = "";
     struct timespec now;
 
     if (m->options.no_record)
         return true;
+    if (m->network)
+        snprintf(net, sizeof net, " net=%d nstart=%llu", (int)m->network, start_time(m->network));
     if (!read_file("/proc/sys/kernel/random/boot_id", boot, sizeof boot))
         return false;
     boot[strcspn(boot, "\n")] = '\0';
     clock_gettime(CLOCK_REALTIME, &now);
-    snprintf(line, sizeof line, "run=%lu boot=%s pid=%d start=%llu monitor=%d mstart=%llu at=%lld.%09ld\n",
+    snprintf(line, sizeof line, "run=%lu boot=%s pid=%d start=%llu monitor=%d mstart=%llu%s at=%lld.%09ld\n",
              m->options.run, boot, (int)m->pid, start_time(m->pid), (int)getpid(), start_time(getpid()),
-             (long long)now.tv_sec, now.tv_nsec);
+             net, (long long)now.tv_sec, now.tv_nsec);
     return replace(create("pids.tmp"), line, "pids.tmp", "pids");
 }
 

@@ -63,6 +63,15 @@ static bool option_with_value(struct options *options, struct log *log, const ch
         return add_word(options->watch_words, &options->watch_word_count, EXIT_WORDS_MAX, value);
     if (!strcmp(name, "--watch"))
         return *value == '/' && add_word(options->watches, &options->watch_count, WATCHES_MAX, value);
+    if (!strcmp(name, "--network-word"))
+        return add_word(options->network_words, &options->network_word_count, NETWORK_WORDS_MAX, value);
+    if (!strcmp(name, "--network-request"))
+        return add_word(options->network_requests, &options->network_request_count, NETWORK_WORDS_MAX,
+                        value);
+    if (!strcmp(name, "--network-socket")) {
+        options->network_socket = value;
+        return true;
+    }
     if (!strcmp(name, "--log"))
         return plain_name(log->name = value);
     if (!strcmp(name, "--attach-name"))
@@ -73,6 +82,8 @@ static bool option_with_value(struct options *options, struct log *log, const ch
         options->timeout_ms = (int64_t)parsed * 1000;
     else if (!strcmp(name, "--log-size-max") && number(value, LONG_MAX, &parsed))
         log->limit = parsed;
+    else if (!strcmp(name, "--network-ready-fd") && number(value, 9, &parsed))
+        options->network_ready_fd = (int)parsed;
     else if (!strcmp(name, "--log-keep") && number(value, 99, &parsed))
         log->keep = (int)parsed;
     else
@@ -96,6 +107,8 @@ bool setup_options(struct options *options, struct log *log, int count, char **w
             options->takes_stdin = options->stdin_once = true;
         else if (!strcmp(words[i], "--no-record"))
             options->no_record = true;
+        else if (!strcmp(words[i], "--network-outside"))
+            options->network_outside = true;
         else if (i + 1 >= count || !option_with_value(options, log, words[i], words[i + 1]))
             return false;
         else
@@ -153,11 +166,12 @@ static int settle_signals(void)
 
 static void close_sources(struct monitor *m)
 {
-    struct source *single[] = {&m->signals, &m->status, &m->console, &m->listener, &m->in, &m->changes};
-    const enum source_kind kind[] = {SOURCE_SIGNALS, SOURCE_STATUS, SOURCE_CONSOLE, SOURCE_LISTENER,
-                                     SOURCE_STDIN, SOURCE_CHANGES};
+    struct source *single[] = {&m->signals, &m->status,  &m->console,      &m->listener,
+                               &m->in,      &m->changes, &m->network_ready};
+    const enum source_kind kind[] = {SOURCE_SIGNALS, SOURCE_STATUS,  SOURCE_CONSOLE, SOURCE_LISTENER,
+                                     SOURCE_STDIN,   SOURCE_CHANGES, SOURCE_NETWORK};
 
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < 7; i++)
         *single[i] = (struct source){.fd = -1, .tag = (uint32_t)kind[i] << 8};
     m->out[0] = (struct output){{-1, SOURCE_OUTPUT << 8 | 0, 0}, 'o', "stdout"};
     m->out[1] = (struct output){{-1, SOURCE_OUTPUT << 8 | 1, 0}, 'e', "stderr"};

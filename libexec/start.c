@@ -43,6 +43,7 @@ static void fail_with(struct monitor *m, const struct status_record *record)
         kill(m->child, SIGKILL);
     if (m->runtime)
         kill(m->runtime, SIGKILL);
+    network_stop(m);
 }
 
 void start_failed(struct monitor *m, int stage, int error, const char *text)
@@ -143,13 +144,32 @@ void start_runtime(struct monitor *m)
 }
 
 /* Let the container go, when all that must be there before its first instruction is there. */
-static void release(struct monitor *m)
+void start_release(struct monitor *m)
 {
-    if (m->released || !m->pid || (m->options.tty && m->out[0].source.fd < 0))
+    if (m->released || m->failed || !m->pid || (m->options.tty && m->out[0].source.fd < 0) ||
+        (m->options.network_word_count && !m->network_up))
         return;
     m->released = true;
     if (send(m->status.fd, "", 1, MSG_NOSIGNAL) < 0)
         return; /* it is dead; the status socket ends and says so */
+}
+
+static void record_start(struct monitor *m)
+{
+    if (!record_pids(m)) {
+        start_failed(m, STAGE_SETUP, errno, "cannot record the container's process");
+        return;
+    }
+    attach_listen(m);
+    start_release(m);
+}
+
+/* Now that the ids are mapped: a program that came earlier would be nobody in there. */
+static void known_namespaces(struct monitor *m, const int namespaces[2])
+{
+    network_start(m, namespaces);
+    if (!m->failed)
+        record_start(m);
 }
 
 static void known_pid(struct monitor *m, const struct status_record *record)
@@ -165,12 +185,8 @@ static void known_pid(struct monitor *m, const struct status_record *record)
     m->pid = m->child = record->pid;
     if (m->pid == m->runtime)
         m->runtime = 0; /* it becomes the container itself */
-    if (!record_pids(m)) {
-        start_failed(m, STAGE_SETUP, errno, "cannot record the container's process");
-        return;
-    }
-    attach_listen(m);
-    release(m);
+    if (!m->options.network_word_count)
+        record_start(m); /* else `pids` has to name the network's program, too */
 }
 
 /* The runtime is gone without a word. */
@@ -201,12 +217,34 @@ static void executed(struct monitor *m)
             container_signal(m, signo);
 }
 
+/* A packet and the descriptors that came with it, -1 where there were fewer. */
+static ssize_t receive(int socket, void *data, size_t size, int *fds, size_t most)
+{
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(2 * sizeof(int))];
+    } control;
+    struct iovec part = {data, size};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
+                             .msg_controllen = sizeof control};
+
+    for (size_t i = 0; i < most; i++)
+        fds[i] = -1;
+    ssize_t got = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    struct cmsghdr *header = got < 0 ? NULL : CMSG_FIRSTHDR(&message);
+    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
+        header->cmsg_len == CMSG_LEN(most * sizeof *fds))
+        memcpy(fds, CMSG_DATA(header), most * sizeof *fds);
+    return got;
+}
+
 void start_status(struct monitor *m)
 {
     struct status_record record;
+    int namespaces[2];
 
     while (m->status.fd >= 0) {
-        ssize_t got = recv(m->status.fd, &record, sizeof record, MSG_DONTWAIT);
+        ssize_t got = receive(m->status.fd, &record, sizeof record, namespaces, 2);
 
         if (got < 0 && (errno == EAGAIN || errno == EINTR))
             return;
@@ -223,39 +261,24 @@ void start_status(struct monitor *m)
             start_failed(m, STAGE_CLONE, EPROTO, "the runtime does not speak the status protocol");
         } else if (record.kind == RECORD_PID && !m->pid) {
             known_pid(m, &record);
+        } else if (record.kind == RECORD_NAMESPACES && m->pid && !m->network) {
+            known_namespaces(m, namespaces);
         } else if (record.kind == RECORD_ERROR) {
             record.text[sizeof record.text - 1] = '\0';
             fail_with(m, &record);
         }
+        for (int i = 0; i < 2; i++)
+            if (namespaces[i] >= 0)
+                close(namespaces[i]);
     }
-}
-
-static int receive_descriptor(int socket)
-{
-    char byte;
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct iovec part = {&byte, 1};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
-                             .msg_controllen = sizeof control};
-    int fd = -1;
-
-    if (recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) < 0)
-        return -1;
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
-        header->cmsg_len == CMSG_LEN(sizeof fd))
-        memcpy(&fd, CMSG_DATA(header), sizeof fd);
-    return fd;
 }
 
 void start_console(struct monitor *m)
 {
-    int master = receive_descriptor(m->console.fd);
+    char byte;
+    int master;
 
-    if (master < 0 && errno == EAGAIN)
+    if (receive(m->console.fd, &byte, 1, &master, 1) < 0 && errno == EAGAIN)
         return;
     source_close(m, &m->console);
     if (master < 0)
@@ -270,5 +293,5 @@ void start_console(struct monitor *m)
     /* The size that the client told before the container could exist. */
     client_receive(m, &m->clients[0]);
     attach_window(m);
-    release(m);
+    start_release(m);
 }

@@ -88,6 +88,11 @@ struct bpf_program {
 #define KEYCTL_JOIN_SESSION_KEYRING 1
 #define PROC_SUPER_MAGIC 0x9fa0
 
+/* linux/nsfs.h */
+#ifndef NS_GET_USERNS
+#define NS_GET_USERNS 0xb701
+#endif
+
 /* asm-generic/ioctls.h */
 #ifndef TIOCGPTPEER
 #define TIOCGPTPEER 0x5441

@@ -98,8 +98,6 @@ def _create(args: Args, facts: HostFacts) -> Created:
     paths.prepare(places)
     if facts.single_reason:
         log.warn(facts.single_reason)
-    if not args.network and os.isatty(2):
-        os.write(2, b"No --network: the container has its own loopback and nothing else.\n")
     if args.rootfs:
         bare = lookups.no_image()
         return create.create(places, facts, options(args), bare, "", _recorded(args))

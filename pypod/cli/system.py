@@ -7,7 +7,7 @@ import os
 import sys
 
 from pypod import __version__
-from pypod.engine import images, ps
+from pypod.engine import images, network, ps
 from pypod.kernel import config, fastjson, procfs
 from pypod.kernel.facts import facts as host_facts
 from pypod.output import listing
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pypod.cli.parse import Args
+    from pypod.kernel.paths import Places
     from pypod.spec.facts import HostFacts
 
 
@@ -75,6 +76,7 @@ def _document(args: Args, facts: HostFacts) -> dict[str, Any]:
             "loginuid": "unset" if loginuid is None else loginuid,
             "memTotal": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
             "ociRuntime": {"name": "pypod-init", "version": __version__},
+            "network": network.describe(places),
             "os": "linux",
             "security": {
                 "rootless": facts.uid != 0,
@@ -84,7 +86,7 @@ def _document(args: Args, facts: HostFacts) -> dict[str, Any]:
                 "noNewPrivileges": facts.no_new_privs,
             },
         },
-        "missing": _missing(facts, loginuid),
+        "missing": _missing(places, facts, loginuid),
         "registries": _registries(args),
         "store": {
             "graphDriverName": "overlay",
@@ -136,7 +138,7 @@ def _default_caps() -> tuple[str, ...]:
     return DEFAULT_CAPS
 
 
-def _missing(facts: HostFacts, loginuid: int | None) -> list[str]:
+def _missing(places: Places, facts: HostFacts, loginuid: int | None) -> list[str]:
     """Name each protection or ability that this host does not give."""
     found = []
     if facts.single_reason:
@@ -152,8 +154,7 @@ def _missing(facts: HostFacts, loginuid: int | None) -> list[str]:
             "root: uid 0 in a container is uid 0 of this host for files; --userns=auto (to come)"
             " will map it away"
         )
-    found.append("network: no pasta yet; containers have loopback only, or --network host")
-    return found
+    return found + network.missing(places)
 
 
 def _yaml(value: Any, indent: int = 0) -> str:

@@ -10,11 +10,15 @@ import time
 from pypod import __version__
 from pypod.engine import lookups, remove
 from pypod.engine import names as engine_names
+from pypod.engine import network as engine_network
 from pypod.errors import NoSuchContainer, PypodError
 from pypod.kernel import fastjson
 from pypod.kernel.facts import devices as host_devices
 from pypod.runtime import seccomp
 from pypod.spec import build
+from pypod.spec import network as spec_network
+from pypod.spec import ports as spec_ports
+from pypod.spec.options import CreateOptions
 from pypod.store import objects
 from pypod.store.layers import Layers
 from pypod.text.names import random_name
@@ -28,7 +32,6 @@ if TYPE_CHECKING:
     from pypod.kernel.paths import Places
     from pypod.oci.image import ImageRecord
     from pypod.spec.facts import HostFacts
-    from pypod.spec.options import CreateOptions
 
 
 class Created(Value):
@@ -76,6 +79,16 @@ def _create(
     image_name: str,
     command_line: tuple[str, ...],
 ) -> Created:
+    options = _resolved(places, options)
+    published, exposed = spec_ports.wanted(
+        options.publish,
+        options.expose,
+        image.config.get("exposed_ports") or (),
+        every=options.publish_all,
+    )
+    if not spec_network.network(options.network).connected:
+        published = []  # host, none and another's: podman takes -p and does nothing
+    published = engine_network.fixed(published)
     layers = Layers(places, facts)
     chains = image.chain_ids
     passwd = group = ""
@@ -101,6 +114,8 @@ def _create(
                 shared=engine_names.shared(places, options.network),
                 devices=host_devices() if options.privileged else (),
                 found=lookups.found(options),
+                ports=tuple(published),
+                exposed=tuple(exposed),
             )
             config = build.container_config(options, image, facts, ids)
             _check_sources(config, os.path.dirname(staging.final))
@@ -150,6 +165,17 @@ def _stage(places: Places, facts: HostFacts, options: CreateOptions) -> objects.
     return objects.Staging(places, name)
 
 
+def _resolved(places: Places, options: CreateOptions) -> CreateOptions:
+    """Return the options with the network `host` where `container:NAME` has the host's."""
+    net = spec_network.network(options.network)
+    spec_network.check(net, options)
+    if net.kind != "container":
+        return options
+    other = objects.find(places, net.target)
+    network = "host" if other.create["network"] == "host" else f"container:{other.id}"
+    return CreateOptions(**{**options.as_dict(), "network": network})
+
+
 def _summary(document: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
     """Return state.json: at most 1 kB, all that a plain `ps` prints."""
     command: list[str] = []
@@ -168,6 +194,7 @@ def _summary(document: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]
         "command": command,
         "created": document["created"],
         "network": document["network"],
+        "ports": spec_ports.column(spec_ports.from_words(document["ports"]))[:300],
         "rm": document["auto_remove"],
         **({"cidfile": True} if document["options"]["cidfile"] else {}),
     }

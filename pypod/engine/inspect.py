@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pypod.spec import ports as spec_ports
 from pypod.text import units
 
 TYPE_CHECKING = False
@@ -146,7 +147,10 @@ def _network(create: dict[str, Any]) -> dict[str, Any]:
         "HairpinMode": False,
         "LinkLocalIPv6Address": "",
         "LinkLocalIPv6PrefixLen": 0,
-        "Ports": {},
+        "Ports": spec_ports.bindings(
+            spec_ports.from_words(create.get("ports", ())),
+            spec_ports.from_words(create.get("exposed_ports", ())),
+        ),
         "SandboxKey": "",
         "Networks": {create["network"]: {}} if create["network"] == "host" else {},
     }
@@ -189,7 +193,7 @@ def _host_config(
         "ContainerIDFile": options.get("cidfile") or "",
         "LogConfig": {"Type": "k8s-file", "Config": None, "Path": "", "Tag": "", "Size": "0B"},
         "NetworkMode": create["network"],
-        "PortBindings": {},
+        "PortBindings": spec_ports.bindings(spec_ports.from_words(create.get("ports", ()))),
         "RestartPolicy": {"Name": "", "MaximumRetryCount": 0},
         "AutoRemove": create["auto_remove"],
         "CapAdd": list(options.get("cap_add") or ()),
@@ -205,7 +209,7 @@ def _host_config(
         "OomScoreAdj": 0,
         "PidMode": "private",
         "Privileged": bool(options.get("privileged")),
-        "PublishAllPorts": False,
+        "PublishAllPorts": bool(options.get("publish_all")),
         "ReadonlyRootfs": bool(options.get("read_only")),
         "SecurityOpt": list(options.get("security_opt") or ()),
         "Tmpfs": _tmpfs(options.get("tmpfs") or ()),

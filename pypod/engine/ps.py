@@ -94,6 +94,11 @@ def status_text(row: Row, now: float) -> str:
     return status.name.capitalize()
 
 
+def ports(row: Row) -> str:
+    """Return podman's PORTS column."""
+    return str(row.summary.get("ports", ""))
+
+
 def describe(row: Row, now: float) -> dict[str, Any]:
     """Return the fields of `ps --format` templates (podman's names)."""
     status, summary = row.status, row.summary
@@ -113,7 +118,7 @@ def describe(row: Row, now: float) -> dict[str, Any]:
         "RunningFor": ago,
         "State": status.name,
         "Status": status_text(row, now),
-        "Ports": "",
+        "Ports": ports(row),
         "Labels": row.create.get("labels", {}),
         "Mounts": ",".join(row.create.get("mounts", ())),
         "Networks": summary.get("network", ""),

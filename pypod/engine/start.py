@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import os
 
-from pypod.constants import FD_BPF, FD_CONSOLE, FD_EXE, FD_PLAN, FD_PRESERVE, FD_STATUS
-from pypod.engine import names, stop
+from pypod.constants import FD_BPF, FD_CONSOLE, FD_EXE, FD_PIDFD, FD_PLAN, FD_PRESERVE, FD_STATUS
+from pypod.engine import names, network, stop
 from pypod.errors import PypodError
 from pypod.kernel import log, memfd, paths
 from pypod.kernel.locks import Lock
@@ -19,12 +19,12 @@ from pypod.plan import ops as plan_ops
 from pypod.plan.compile import compile_run
 from pypod.runtime import init, monitor, seccomp
 from pypod.spec import process as spec_process
-from pypod.spec.reach import Reach
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from pypod.engine.network import Connection
     from pypod.kernel.inherited import Inherited
     from pypod.runtime.attach import Channel
     from pypod.spec.facts import HostFacts
@@ -88,8 +88,25 @@ def _spawn(
     inherited: Inherited | None,
 ) -> Channel:
     facts = as_created(facts, create)
-    watch = names.refresh(container, config, create, Reach(create["network"]))
-    config = with_host_environment(config, create)
+    connection = network.connect(container.places, container.id, create, facts)
+    try:
+        return _spawn_connected(container, facts, config, create, run, inherited, connection)
+    finally:
+        if connection.namespace >= 0:
+            os.close(connection.namespace)
+
+
+def _spawn_connected(
+    container: Container,
+    facts: HostFacts,
+    config: dict[str, Any],
+    create: dict[str, Any],
+    run: int,
+    inherited: Inherited | None,
+    connection: Connection,
+) -> Channel:
+    watch = names.refresh(container, config, create, connection.reach)
+    config = network.joined_config(with_host_environment(config, create), connection)
     count, listen = (inherited.count, inherited.environment) if inherited else (0, ())
     config = with_environment(config, list(listen))
     socket = os.environ.get("NOTIFY_SOCKET", "")
@@ -109,6 +126,10 @@ def _spawn(
     fds, command = runtime_command(ops, config, places.cache, tty=create["tty"])
     if inherited:
         fds.update((FD_PRESERVE + at, fd) for at, fd in enumerate(inherited.fds))
+    if connection.namespace >= 0:
+        fds[FD_PIDFD] = os.dup(connection.namespace)
+    if connection.words:
+        command += ("--namespaces", "1")
     exit_words: list[str] = []
     if create["auto_remove"]:
         exit_words = own_command(container, "cleanup")
@@ -129,6 +150,7 @@ def _spawn(
             exit_words=exit_words,
             watch=watch,
             watch_words=own_command(container, "refresh-names") if watch else (),
+            network=connection,
         )
     finally:
         for fd in (record, sockets, *fds.values()):

@@ -79,7 +79,11 @@ def compile_run(
     kinds = {space["type"] for space in linux.get("namespaces", ())}
     process = config["process"]
     mounts = config["mounts"]
-    plan = _id_maps(linux, facts) if "user" in kinds else []
+    joined = {space["type"] for space in linux.get("namespaces", ()) if space.get("path")}
+    plan = _join(joined)
+    kinds -= joined
+    if "user" in kinds:
+        plan += _id_maps(linux, facts)
     plan.append(op("unshare", *_namespace_words(kinds)))
     plan.append(op("private"))
     plan.append(op("umask", 0))  # the caller's must not narrow what is made from here on
@@ -179,6 +183,15 @@ def compile_tool(
     else:
         plan.append(op("exec", *argv))
     return plan
+
+
+def _join(kinds: set[str]) -> list[Op]:
+    """Enter another's network, and the user namespace that owns it where that is not ours."""
+    if not kinds:
+        return []
+    if kinds not in ({"network"}, {"network", "user"}):
+        raise PlanError(f"cannot join the namespaces {', '.join(sorted(kinds))}")
+    return [op("join-net", FD_PIDFD, "owner" if "user" in kinds else "here")]
 
 
 def _namespace_words(kinds: set[str]) -> list[str]:

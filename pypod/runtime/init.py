@@ -15,6 +15,7 @@ from pypod.constants import (
     RECORD_SIZE,
     STAGE_EXEC,
     STAGE_IDMAP,
+    STAGE_NETWORK,
     start_exit_code,
 )
 from pypod.errors import CommandNotFound, CommandNotInvocable, PypodError
@@ -39,6 +40,9 @@ def explain(record: bytes, plan: Sequence[Op]) -> PypodError:
     magic, kind, stage, index, err, _pid, raw = _RECORD.unpack(record)
     if magic != RECORD_MAGIC or kind != RECORD_ERROR:
         return PypodError("pypod-init sent a record that cannot be read", hint="reinstall pypod")
+    if stage == STAGE_NETWORK:
+        said = raw.partition(b"\0")[0].decode("utf-8", "replace")
+        return PypodError(f"cannot connect the network: {said}" + _errno_text(err))
     text = raw.partition(b"\0")[0].decode("utf-8", "replace")
     reason = os.strerror(err) if err else ""
     code = start_exit_code(stage, err)
@@ -55,6 +59,10 @@ def explain(record: bytes, plan: Sequence[Op]) -> PypodError:
         message = f"{noun}: {reason}" if said else f"{noun} ({text}): {reason}"
     kind_of = {126: CommandNotInvocable, 127: CommandNotFound}.get(code, PypodError)
     return kind_of(message, hint=_hint(stage, failed))
+
+
+def _errno_text(err: int) -> str:
+    return f": {os.strerror(err)}" if err else ""
 
 
 def _not_run(word: str, err: int, reason: str, code: int) -> PypodError:

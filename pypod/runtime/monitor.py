@@ -16,6 +16,21 @@ from pypod.runtime.attach import Channel, enlarge
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Protocol
+
+    class Network(Protocol):
+        """What of a connection concerns the monitor (engine/network.py)."""
+
+        @property
+        def words(self) -> tuple[str, ...]: ...
+        @property
+        def requests(self) -> tuple[str, ...]: ...
+        @property
+        def socket(self) -> str: ...
+        @property
+        def ready_fd(self) -> int: ...
+        @property
+        def outside(self) -> bool: ...
 
 _CLEAN = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 _SAFE = 64
@@ -42,6 +57,7 @@ def spawn(
     watch_words: Sequence[str] = (),
     window: tuple[int, int] | None = None,
     environ: Mapping[str, str] | None = None,
+    network: Network | None = None,
 ) -> Channel:
     """Start a monitor and return the channel to it; ask its `started` how the start went.
 
@@ -52,6 +68,8 @@ def spawn(
     default of the terminal on our stdin, if there is one.
     When one of the files `watch` changes the command `watch_words` is started.
     After `timeout` seconds the monitor kills the container (0: never).
+    `network` is the program that connects the container's network, if there is one; the runtime
+    must then be told to send the namespaces.
     `environ` is that of the monitor, the runtime and the exit command (none: only a PATH).
     Raises PypodError.
     """
@@ -81,6 +99,7 @@ def spawn(
         argv += ("--watch", path)
     for word in watch_words if watch else ():
         argv += ("--watch-word", word)
+    argv += _network_words(network) if network is not None else ()
     argv += ("--", *runtime_argv)
     ours, theirs = _socketpair()
     channel = Channel(ours)
@@ -95,6 +114,21 @@ def spawn(
     finally:
         theirs.close()
     return channel
+
+
+def _network_words(network: Network) -> list[str]:
+    argv: list[str] = []
+    for word in network.words:
+        argv += ("--network-word", word)
+    for request in network.requests:
+        argv += ("--network-request", request)
+    if network.socket:
+        argv += ("--network-socket", network.socket)
+    if network.ready_fd != 1:
+        argv += ("--network-ready-fd", str(network.ready_fd))
+    if network.outside:
+        argv.append("--network-outside")
+    return argv
 
 
 def _socketpair() -> tuple[_socket.socket, _socket.socket]:

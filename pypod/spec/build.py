@@ -11,6 +11,8 @@ from pypod.spec import ids as spec_ids
 from pypod.spec import mounts as spec_mounts
 from pypod.spec import names as spec_names
 from pypod.spec import namespaces, sandbox, security, service
+from pypod.spec import network as spec_network
+from pypod.spec import ports as spec_ports
 from pypod.spec import process as spec_process
 from pypod.value import Value
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from pypod.oci.image import ImageRecord
     from pypod.spec.facts import Extent, HostFacts
     from pypod.spec.options import CreateOptions
+    from pypod.spec.ports import Port
 
 INIT_ANNOTATION = "io.pypod.init"
 
@@ -46,6 +49,9 @@ class Identity(Value):
     devices: tuple[str, ...] = ()
     """The host's devices that the caller can read, for --privileged (kernel/facts.py)."""
     found: sandbox.Found = sandbox.Found()
+    ports: tuple[Port, ...] = ()
+    """Published ports, those of the host chosen."""
+    exposed: tuple[Port, ...] = ()
 
 
 def container_config(
@@ -57,7 +63,7 @@ def container_config(
     user = spec_ids.resolve_user(
         options.user or image.config.get("user", ""), ids.passwd, ids.group
     )
-    network = namespaces.network(options.network)
+    network = spec_network.network(options.network).kind
     spec_names.check(options, network)
     uid_map, gid_map = spec_ids.container_maps(facts, user)
     caps = security.capabilities(
@@ -95,7 +101,7 @@ def container_config(
     }
     if options.init:
         config["annotations"] = {INIT_ANNOTATION: "1"}
-    sandbox.apply(config, options, facts, ids, host_network=network == "host")
+    sandbox.apply(config, options, facts, ids, network=network)
     return config
 
 
@@ -123,7 +129,9 @@ def create_document(
         "stop_timeout": options.stop_timeout,
         "timeout": options.timeout,
         "auto_remove": options.rm,
-        "network": namespaces.network(options.network),
+        "network": spec_network.recorded(spec_network.network(options.network)),
+        "ports": spec_ports.words(ids.ports),
+        "exposed_ports": spec_ports.words(ids.exposed),
         "map": facts.map,
         "http_proxy": True,
         "mounts": [spec_mounts.volume(text, ids.cwd)["destination"] for text in options.volume],
@@ -168,7 +176,7 @@ def _command(options: CreateOptions, image: ImageRecord) -> tuple[list[str], lis
 def _hostname(options: CreateOptions, facts: HostFacts, ids: Identity) -> str:
     if ids.shared:
         return ids.shared.hostname
-    network = namespaces.network(options.network)
+    network = spec_network.network(options.network).kind
     return namespaces.hostname(options.hostname, ids.id, network, facts.nodename)
 
 
@@ -221,7 +229,7 @@ def _workdir(options: CreateOptions, image: ImageRecord) -> str:
 def _mounts(
     options: CreateOptions, facts: HostFacts, ids: Identity, gid_map: tuple[Extent, ...]
 ) -> list[dict[str, Any]]:
-    network = namespaces.network(options.network)
+    network = spec_network.network(options.network).kind
     asked = [spec_mounts.volume(text, ids.cwd) for text in options.volume]
     asked += [spec_mounts.tmpfs(text) for text in options.tmpfs]
     taken = [mount["destination"] for mount in asked]
@@ -230,7 +238,7 @@ def _mounts(
             raise UsageError(f"{destination}: duplicate mount destination")
     own = spec_mounts.base(
         facts,
-        host_network=network == "host",
+        host_network=spec_network.shows_host(network, facts.map),
         has_tty_group=spec_ids.is_mapped(gid_map, 5),
         privileged=options.privileged,
     )

@@ -3,22 +3,17 @@
 
 from __future__ import annotations
 
-from pypod.errors import PypodError, UsageError
+from pypod.errors import UsageError
 from pypod.spec.ids import is_mapped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pypod.spec.facts import Extent
 
+SHARED = ("host", "container", "ns")
+"""Kinds of network (spec/network.py) whose namespace is somebody else's."""
 HOSTNAME_MAX = 64
 """Bytes (sethostname(2), __NEW_UTS_LEN)."""
-
-
-def network(typed: str) -> str:
-    """Return `none` or `host`. Raises PypodError for what --network cannot do yet."""
-    if typed not in ("", "none", "host"):
-        raise PypodError(f"--network {typed} is not there yet", hint="--network none or host")
-    return typed or "none"
 
 
 def own(net: str) -> list[dict[str, str]]:
@@ -30,14 +25,17 @@ def own(net: str) -> list[dict[str, str]]:
 
 
 def sysctls(net: str, gid_map: tuple[Extent, ...]) -> dict[str, str]:
-    """Return the kernel settings of a container: root's ping sockets need no capability.
+    """Return the kernel settings of a container: ping and low ports need no capability.
 
     Only its own network namespace may be set, and the kernel takes the range only where both ends
     are mapped.
     """
-    if net == "host" or not is_mapped(gid_map, 0):
+    if net in SHARED:
         return {}
-    return {"net.ipv4.ping_group_range": "0 0"}
+    settings = {"net.ipv4.ip_unprivileged_port_start": "0"}
+    if is_mapped(gid_map, 0):
+        settings["net.ipv4.ping_group_range"] = "0 0"
+    return settings
 
 
 def hostname(typed: str, container_id: str, net: str, host: str) -> str:

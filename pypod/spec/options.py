@@ -32,7 +32,11 @@ class CreateOptions(Value):
     entrypoint: tuple[str, ...] | None = None
     """None: the image's; empty: cleared."""
     hostname: str = ""
+    # The network.
     network: str = ""
+    publish: tuple[str, ...] = ()
+    publish_all: bool = False
+    expose: tuple[str, ...] = ()
     cap_add: tuple[str, ...] = ()
     cap_drop: tuple[str, ...] = ()
     privileged: bool = False

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from pypod.errors import PypodError, UsageError
 from pypod.spec import confine, ids, limits, security
+from pypod.spec.namespaces import SHARED
+from pypod.spec.network import shows_host
 from pypod.value import Value
 
 TYPE_CHECKING = False
@@ -45,7 +47,7 @@ def apply(
     facts: HostFacts,
     who: Identity,
     *,
-    host_network: bool,
+    network: str,
 ) -> None:
     """Change a default configuration to what the options say. Raises UsageError and PypodError."""
     found = who.found
@@ -58,10 +60,11 @@ def apply(
     if options.group_add:
         _groups(process["user"], annotations, options, facts, who.group)
     _limits(process, annotations, options, facts, found)
-    asked = limits.sysctls(options.sysctl, own_network=not host_network, own_ipc=True)
+    asked = limits.sysctls(options.sysctl, own_network=network not in SHARED, own_ipc=True)
     if asked:
         linux["sysctl"] = {**linux.get("sysctl", {}), **asked}
-    _masks(linux, options, secure, facts, host_network=host_network)
+    host_sysfs = shows_host(network, facts.map)
+    _masks(linux, options, secure, facts, host_sysfs=host_sysfs)
     if profile := _filter(process, options, secure, facts, found):
         linux["seccomp"] = profile
     _procfs(config["mounts"], secure)
@@ -128,11 +131,11 @@ def _masks(
     secure: confine.Confinement,
     facts: HostFacts,
     *,
-    host_network: bool,
+    host_sysfs: bool,
 ) -> None:
     masked, read_only = [], []
     if not options.privileged:
-        masked = security.masked_paths(facts.thermal_throttle, host_sysfs=host_network)
+        masked = security.masked_paths(facts.thermal_throttle, host_sysfs=host_sysfs)
         read_only = security.readonly_paths()
     masked, read_only = confine.masks(secure, masked, read_only)
     if masked:

@@ -10,7 +10,7 @@ COMMANDS = frozenset(
     (
         "artifact auto-update build builder buildx checkpoint commit compose config"
         " context cp diff events export farm healthcheck history import init kube load"
-        " login logout machine manifest mount network node pause plugin play pod port prune"
+        " login logout machine manifest mount network node pause plugin play pod prune"
         " quadlet restore save search secret service stack stats swarm top umount"
         " unmount unpause update volume"
     ).split()
@@ -20,7 +20,7 @@ COMMANDS = frozenset(
 IN_GROUP = {
     "container": frozenset(
         (
-            "checkpoint clone commit cp diff export init mount pause port prune restore"
+            "checkpoint clone commit cp diff export init mount pause prune restore"
             " runlabel stats top umount unmount unpause update"
         ).split()
     ),
@@ -48,14 +48,14 @@ _CREATE = (
     "cgroup-conf cgroup-parent cgroupns"
     " chrootdirs decryption-key device-cgroup-rule"
     " domainname env-merge"
-    " expose gidmap gpus group-entry health-cmd health-interval health-log-destination"
+    " gidmap gpus group-entry health-cmd health-interval health-log-destination"
     " health-max-log-count health-max-log-size health-on-failure health-retries"
     " health-start-interval health-start-period health-startup-cmd health-startup-interval"
     " health-startup-retries health-startup-success health-startup-timeout health-timeout"
     " hostuser http-proxy image-volume init-ctr init-path ip ip6 ipc isolation"
     " link link-local-ip log-driver log-opt mac-address mount"
     " no-healthcheck oom-score-adj passwd passwd-entry personality pid"
-    " pod pod-id-file preserve-fd publish publish-all rdt-class"
+    " pod pod-id-file preserve-fd rdt-class"
     " read-only-tmpfs requires restart rmi runtime"
     " seccomp-policy secret shm-size shm-size-systemd storage-opt subgidname subuidname"
     " systemd uidmap use-api-socket"
@@ -87,11 +87,11 @@ OPTIONS = {
 
 SHORT = {
     "": {"c": "connection", "D": "debug", "H": "host", "r": "remote"},
-    "create": {"m": "memory", "c": "cpu-shares", "p": "publish", "P": "publish-all"},
+    "create": {"m": "memory", "c": "cpu-shares"},
     "logs": {"n": "names"},
     "ps": {"p": "pod", "w": "watch"},
     "push": {"a": "all-tags"},
-    "run": {"m": "memory", "c": "cpu-shares", "p": "publish", "P": "publish-all"},
+    "run": {"m": "memory", "c": "cpu-shares"},
     "wait": {"i": "interval"},
 }
 """Their short forms; the global ones under an empty name."""

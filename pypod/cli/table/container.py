@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pypod.cli.table.run_images import IMAGE_OPTIONS
 from pypod.cli.table.run_names import NAMES_OPTIONS
+from pypod.cli.table.run_network import NETWORK_OPTIONS
 from pypod.cli.table.run_sandbox import SANDBOX_OPTIONS
 from pypod.cli.table.run_terminal import PRESERVE_FDS, TERMINAL_OPTIONS
 from pypod.cli.table.run_units import UNIT_OPTIONS
@@ -50,7 +51,7 @@ CREATE_OPTIONS: tuple[Option, ...] = (
     _INTERACTIVE,
     ("--label -l", "label", "list", "NAME=VALUE", "Set a label"),
     ("--name", "name", "str", "NAME", "Name of the container"),
-    ("--network --net", "network", "str", "none|host", "Network of the container"),
+    *NETWORK_OPTIONS,
     ("--pidfile", "pidfile", "str", "FILE", "Write the process id to a file"),
     _PRIVILEGED,
     ("--pull", "pull", "str", "POLICY", "Pull the image: missing, always, never, newer", "missing"),
@@ -227,6 +228,12 @@ COMMANDS: dict[str, Command] = {
         ),
     ),
     "rename": ("pypod.cli.lifecycle:rename", "Rename a container", "CONTAINER NAME", ()),
+    "port": (
+        "pypod.cli.port:port",
+        "Show the published ports of containers",
+        "[CONTAINER] [PORT]",
+        (_ALL, _LATEST),
+    ),
     "container exists": (
         "pypod.cli.lifecycle:exists",
         "End 0 when the container exists, else 1",

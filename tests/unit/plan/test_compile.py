@@ -171,6 +171,29 @@ def test_loopback_and_hostname_belong_to_namespaces_of_ones_own() -> None:
     assert find(plan, "unshare") == [("user", "mount", "pid", "ipc", "cgroup")]
 
 
+def test_another_network_is_entered_before_anything_is_made() -> None:
+    config = configuration()
+    spaces = [space for space in config["linux"]["namespaces"] if space["type"] != "network"]
+    spaces.append({"type": "network", "path": "/proc/self/fd/9"})
+    config["linux"]["namespaces"] = spaces
+    plan = compile_run(config, USER)
+    first = next(number for number, one in enumerate(plan) if one.verb == "join-net")
+    assert plan[first].words == ("9", "here") and first == 0
+    made = next(one for one in plan if one.verb == "unshare")
+    assert "net" not in made.words and "user" in made.words
+    assert "loopback" not in [one.verb for one in plan]
+    config["linux"]["namespaces"] = [
+        {"type": "user", "path": "/proc/self/fd/9"} if space["type"] == "user" else space
+        for space in spaces
+    ]
+    plan = compile_run(config, USER)
+    assert plan[0].words == ("9", "owner")
+    assert "map" not in [one.verb for one in plan], "its ids are those of the one that owns it"
+    config["linux"]["namespaces"][0] = {"type": "pid", "path": "/x"}
+    with pytest.raises(PlanError, match="cannot join"):
+        compile_run(config, USER)
+
+
 def test_descriptors_of_the_caller_are_the_last_thing_before_the_program() -> None:
     plan = compile_run(configuration(USER), USER, descriptors=2, listening=True)
     assert verbs(plan)[-2:] == ["descriptors", "exec"]

@@ -98,7 +98,7 @@ def test_the_hosts_network_shows_the_hosts_sys_read_only_and_masked() -> None:
     assert places(found)["/sys/fs/cgroup"]["type"] == "tmpfs"
     assert found["hostname"] == "desk"
     assert "/etc/resolv.conf" in places(found)
-    assert "/etc/resolv.conf" not in places(config())
+    assert "/etc/resolv.conf" not in places(config(network="none"))
 
 
 def test_cgroups_show_where_there_is_version_2() -> None:
@@ -164,7 +164,7 @@ def test_the_record_says_what_stop_and_inspect_need() -> None:
     assert (made["command"], made["entrypoint"], made["cmd"]) == (["/e", "c"], ["/e"], ["c"])
     assert (made["stop_signal"], made["stop_timeout"]) == (3, 10)
     assert made["labels"] == {"a": "1", "b": "2"}
-    assert made["network"] == "none"
+    assert made["network"] == "pasta"
 
 
 def test_options_of_the_record_win_over_the_image() -> None:

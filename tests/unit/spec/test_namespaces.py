@@ -5,21 +5,10 @@ from __future__ import annotations
 
 import pytest
 
-from pypod.errors import PypodError, UsageError
+from pypod.errors import UsageError
 from pypod.spec import namespaces
 
 ID = "0123456789abcdef" * 4
-
-
-def test_no_network_option_means_none() -> None:
-    assert namespaces.network("") == namespaces.network("none") == "none"
-
-
-@pytest.mark.parametrize("typed", ["bridge", "pasta", "container:x", "ns:/x", "Host"])
-def test_other_networks_are_not_there_yet(typed: str) -> None:
-    with pytest.raises(PypodError, match="not there yet") as caught:
-        namespaces.network(typed)
-    assert caught.value.code == 125
 
 
 def test_everything_but_the_hosts_network_is_the_containers_own() -> None:
@@ -28,11 +17,13 @@ def test_everything_but_the_hosts_network_is_the_containers_own() -> None:
     assert {space["type"] for space in namespaces.own("host")} == kinds - {"network"}
 
 
-def test_ping_is_for_root_of_an_own_network() -> None:
-    wanted = {"net.ipv4.ping_group_range": "0 0"}
-    assert namespaces.sysctls("none", ((0, 1000, 1),)) == wanted
-    assert namespaces.sysctls("none", ((33, 1000, 1),)) == {}
-    assert namespaces.sysctls("host", ((0, 1000, 1),)) == {}
+def test_ping_and_low_ports_are_for_everybody_in_an_own_network() -> None:
+    low = {"net.ipv4.ip_unprivileged_port_start": "0"}
+    ping = {"net.ipv4.ping_group_range": "0 0"}
+    assert namespaces.sysctls("none", ((0, 1000, 1),)) == low | ping
+    assert namespaces.sysctls("default", ((33, 1000, 1),)) == low
+    for shared in ("host", "container", "ns"):
+        assert namespaces.sysctls(shared, ((0, 1000, 1),)) == {}
 
 
 @pytest.mark.parametrize(
