@@ -172,7 +172,7 @@ def test_loopback_and_hostname_belong_to_namespaces_of_ones_own() -> None:
 
 
 def test_another_network_is_entered_before_anything_is_made() -> None:
-    config = configuration()
+    config = configuration(USER)
     spaces = [space for space in config["linux"]["namespaces"] if space["type"] != "network"]
     spaces.append({"type": "network", "path": "/proc/self/fd/9"})
     config["linux"]["namespaces"] = spaces
