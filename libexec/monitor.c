@@ -26,7 +26,7 @@
 enum {
     EVENTS = 16,
     TIDY_AFTER_MS = 200,
-    STUCK_AFTER_MS = 10000, /* an attached client that reads nothing for so long is let go */
+    STUCK_AFTER_MS = 10000, /* a client that takes nothing for so long is let go */
     LOG_WAIT_MS = 1000,     /* `exit` waits so long for a client that is slow to read */
     CANNOT = 125,
 };
@@ -162,16 +162,27 @@ static void dispatch(struct monitor *m, uint32_t tag, uint32_t events)
     }
 }
 
+/* May a client that takes nothing be let go? One that attached, always. The channel's was promised
+ * every byte, as a pipeline is; but a terminal that others look at must not stand still for it. */
+static bool may_let_go(const struct monitor *m, int index)
+{
+    if (m->clients[index].source.fd < 0 || !m->clients[index].stuck_since)
+        return false;
+    if (index)
+        return true;
+    for (int i = 1; i < CLIENTS_MAX; i++)
+        if (m->options.tty && m->clients[i].source.fd >= 0 && m->clients[i].output)
+            return true;
+    return false;
+}
+
 static void drop_stuck(struct monitor *m)
 {
     int64_t now = now_ms();
 
-    /* Never the channel: its client was promised every byte. */
-    for (int i = 1; i < CLIENTS_MAX; i++) {
-        struct client *client = &m->clients[i];
-        if (client->source.fd >= 0 && client->stuck_since && now - client->stuck_since >= STUCK_AFTER_MS)
-            client_drop(m, client, false);
-    }
+    for (int i = CLIENTS_MAX - 1; i >= 0; i--) /* the channel last: it may be alone then */
+        if (may_let_go(m, i) && now - m->clients[i].stuck_since >= STUCK_AFTER_MS)
+            client_drop(m, &m->clients[i], false);
 }
 
 /* --timeout: whoever lives, this process does, so the container's time is kept here. */
@@ -253,8 +264,8 @@ static int timeout(const struct monitor *m)
 
     if (m->phase == DRAINING && !m->written)
         wait = sooner(wait, m->drain_until - now);
-    for (int i = 1; i < CLIENTS_MAX; i++)
-        if (m->clients[i].source.fd >= 0 && m->clients[i].stuck_since)
+    for (int i = 0; i < CLIENTS_MAX; i++)
+        if (may_let_go(m, i))
             wait = sooner(wait, m->clients[i].stuck_since + STUCK_AFTER_MS - now);
     int64_t follow = watch_wait(m, now);
     if (follow >= 0)

@@ -100,6 +100,16 @@ class LostMonitor(PypodError):
         super().__init__(f"lost the monitor of {name}; exit status unknown")
 
 
+class LetGo(PypodError):
+    """The monitor closed the connection of a client that took no output; the container goes on."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"detached: this client took no output for 10 seconds; {name} goes on",
+            hint=f"pypod attach {name}",
+        )
+
+
 class RegistryError(PypodError):
     """A registry could not be reached, refused, or sent something wrong."""
 

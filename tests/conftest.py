@@ -16,9 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures import images
+from tests.fixtures import images, probe
 from tests.fixtures.program import Program
 from tests.fixtures.registry import Registry
+from tests.fixtures.seat import Seat
 
 PASS = os.environ.get("PYPOD_TEST_PASS", "")
 PATIENCE = 240
@@ -97,3 +98,22 @@ def image(program: Program, registry: Registry) -> str:
     name = registry.push(images.busybox(), "test/busybox")
     program.pull(name)
     return name
+
+
+@pytest.fixture(scope="session")
+def screen_image(
+    program: Program, registry: Registry, tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """Return the name of an image whose command is the full-screen program of tests/probe."""
+    screen = probe.build(tmp_path_factory.mktemp("screen"), "screen").read_bytes()
+    files = images.busybox_files(screen=(screen, 0o755))
+    name = registry.push(images.make([files], {"Cmd": ["/screen"]}), "test/screen")
+    program.pull(name)
+    return name
+
+
+@pytest.fixture
+def seat() -> Iterator[Seat]:
+    """Return a terminal of 24 rows and 80 columns that somebody sits at."""
+    with Seat() as taken:
+        yield taken

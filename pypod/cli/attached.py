@@ -7,13 +7,14 @@ import errno
 
 from pypod.engine import attach
 from pypod.engine.attach import Outcome
-from pypod.errors import NoSuchContainer, PypodError
+from pypod.errors import LetGo, LostMonitor, NoSuchContainer, PypodError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pypod.runtime.attach import Channel
+    from pypod.store.objects import Container
 
 _SIGPIPE = 13
 READER_GONE = 128 + _SIGPIPE
@@ -29,6 +30,7 @@ def carry(
     tty: bool,
     detach_keys: str,
     sig_proxy: bool,
+    redraw: bool = False,
     give_up: Callable[[], None],
 ) -> Outcome:
     """Pass streams until the process ends, the user detaches, or our output cannot be written.
@@ -46,8 +48,12 @@ def carry(
             tty=tty,
             detach_keys=detach_keys,
             sig_proxy=sig_proxy and not tty,
+            redraw=redraw,
         )
     except OSError as error:
+        if tty and error.errno == errno.EIO:  # the terminal hung up: as after SIGHUP, it goes on
+            channel.detach()
+            return Outcome(detached=True)
         try:
             give_up()
         except NoSuchContainer:
@@ -55,6 +61,14 @@ def carry(
         if error.errno == errno.EPIPE:
             return Outcome(code=READER_GONE)
         raise PypodError(f"writing the output: {error.strerror}") from None
+
+
+def lost(container: Container) -> PypodError:
+    """Return why the connection ended without an exit code: the monitor ended, or let us go."""
+    status = container.status()
+    if status.alive and not status.unmonitored:
+        return LetGo(container.name)
+    return LostMonitor(container.name)
 
 
 def end_session(channel: Channel) -> None:

@@ -8,7 +8,7 @@ import os
 from pypod.cli import attached
 from pypod.engine import attach as engine_attach
 from pypod.engine import remove, start, stop, watch
-from pypod.errors import LostMonitor, NoSuchContainer, PypodError, UsageError, WrongState
+from pypod.errors import NoSuchContainer, PypodError, UsageError, WrongState
 from pypod.kernel import inherited, log
 from pypod.kernel.facts import facts as host_facts
 from pypod.output.columns import harmless
@@ -169,6 +169,7 @@ def _pump(
     container: Container,
     *,
     no_stdin: bool,
+    redraw: bool = False,
 ) -> int | None:
     """Pass streams until the container ends or the user detaches; None means detached."""
     outcome = attached.carry(
@@ -177,12 +178,13 @@ def _pump(
         tty=bool(create["tty"]),
         detach_keys=args.detach_keys,
         sig_proxy=args.sig_proxy,
+        redraw=redraw,
         give_up=lambda: log.warn(f"nobody reads the output of {container.name}; it goes on"),
     )
     if outcome.detached:
         return None
     if outcome.code is None:
-        raise LostMonitor(str(create["name"]))
+        raise attached.lost(container)
     return outcome.code
 
 
@@ -205,7 +207,7 @@ def _attach(args: Args, container: Container, *, no_stdin: bool) -> int:
     create = container.create
     stdin = bool(create["interactive"]) and not no_stdin
     channel = watch.connect(args.places, container, stdin=stdin)
-    code = _pump(args, channel, create, container, no_stdin=no_stdin)
+    code = _pump(args, channel, create, container, no_stdin=no_stdin, redraw=True)
     return code or 0
 
 

@@ -7,7 +7,7 @@ import os
 
 from pypod.cli import attached, option_files
 from pypod.engine import attach, create, images, lookups, pull_policy, remove, start
-from pypod.errors import LostMonitor, PypodError, UsageError
+from pypod.errors import LetGo, LostMonitor, PypodError, UsageError
 from pypod.kernel import fastjson, inherited, log, paths
 from pypod.kernel.facts import facts as host_facts
 from pypod.spec.options import CreateOptions
@@ -77,11 +77,14 @@ def run(args: Args) -> int:
     )
     if outcome.detached:
         return 0
+    lost = attached.lost(container) if outcome.lost else None
+    if isinstance(lost, LetGo):
+        raise lost
     if held is not None:
         remove.discard_ended(container, facts)
         held.close()
     if outcome.code is None:
-        raise LostMonitor(made.create["name"])
+        raise lost or LostMonitor(made.create["name"])
     return outcome.code
 
 

@@ -132,6 +132,7 @@ class _Signals:
             for number in _DEADLY:
                 self._handlers[number] = self._die
             self._handlers[_signal.SIGTSTP] = self._pause
+            self._handlers[_signal.SIGCONT] = self._resume
         if size_fd is not None:
             self._handlers[_signal.SIGWINCH] = self._resize
 
@@ -141,11 +142,11 @@ class _Signals:
     def _resize(self, number: int, frame: FrameType | None) -> None:
         self.tell_size()
 
-    def tell_size(self) -> None:
-        """Send the size of the terminal, if there is one."""
+    def tell_size(self, narrower: int = 0) -> None:
+        """Send the size of the terminal, if there is one; `narrower` by so many columns."""
         size = window_size(self._size_fd) if self._size_fd is not None else None
         if size is not None:
-            self._channel.send_window(*size)
+            self._channel.send_window(size[0], max(size[1] - narrower, 1))
 
     def _die(self, number: int, frame: FrameType | None) -> None:
         """Die of the signal after all, with the terminal put back."""
@@ -155,10 +156,13 @@ class _Signals:
         os.kill(os.getpid(), number)
 
     def _pause(self, number: int, frame: FrameType | None) -> None:
-        """Stop, with the terminal put back for the shell; go on where we were."""
+        """Stop, with the terminal put back for the shell."""
         if self._raw is not None:
             self._raw.restore()
         os.kill(os.getpid(), _signal.SIGSTOP)
+
+    def _resume(self, number: int, frame: FrameType | None) -> None:
+        """Go on where we were, also after a SIGSTOP: the shell has set its own modes since."""
         if self._raw is not None:
             self._raw.enter()
         self.tell_size()
@@ -188,27 +192,34 @@ def pump(
     tty: bool = False,
     detach_keys: str = DETACH_KEYS,
     sig_proxy: bool = True,
+    redraw: bool = False,
 ) -> Outcome:
     """Carry bytes between our descriptors and the container until it ends or the user detaches.
 
     `tty` says that the container has a terminal: ours, if `stdin_fd` is one, is raw meanwhile, and
     detach keys count (only then: a binary stream may contain them). A descriptor that is None is
-    not read, or what belongs there is thrown away. Raises BrokenPipeError when our reader is gone,
-    OSError for other failed writes, PypodError for bad keys.
+    not read, or what belongs there is thrown away. `redraw` says that a program may be there that
+    has drawn its screen already: it is made to do it again. Raises BrokenPipeError when our
+    reader is gone, OSError for other failed writes, PypodError for bad keys.
     """
     keys = KeyFilter(parse_keys(detach_keys)) if tty else None
     if stdin_fd is not None:
         # Said before the first byte: a client that is killed now ends the container's stdin too.
         channel.send_hello(WANT_OUTPUT | SEND_STDIN)
-    terminal = stdin_fd if stdin_fd is not None else stdout_fd
-    raw = None
-    if tty and terminal is not None and os.isatty(terminal):
-        raw = Raw(terminal, keys=stdin_fd is not None)
-    with _Signals(channel, raw, terminal if tty else None, sig_proxy):
-        if raw is None:
+    terminal = next((fd for fd in (stdin_fd, stdout_fd) if fd is not None and os.isatty(fd)), None)
+    if not tty or terminal is None:
+        with _Signals(channel, None, None, sig_proxy):
             return _carry(channel, stdin_fd, stdout_fd, stderr_fd, keys)
-        with raw:
-            return _carry(channel, stdin_fd, stdout_fd, stderr_fd, keys)
+    raw = Raw(terminal, keys=terminal == stdin_fd)
+    with _Signals(channel, raw, terminal, sig_proxy) as signals, raw:
+        if redraw:
+            signals.tell_size(narrower=1)
+        resize = signals.tell_size if redraw else None
+        return _carry(channel, stdin_fd, stdout_fd, stderr_fd, keys, resize)
+
+
+_REDRAWN = 100
+"""Milliseconds that a program has to draw for another size before it is told the true one."""
 
 
 def _carry(
@@ -217,16 +228,23 @@ def _carry(
     stdout_fd: int | None,
     stderr_fd: int | None,
     keys: KeyFilter | None,
+    resize: Callable[[], None] | None = None,
 ) -> Outcome:
     buffer = bytearray(FRAME_MAX + 1)
     frame = memoryview(buffer)
-    stdin = _Stdin(channel, stdin_fd, keys)
+    hangs_up = keys is not None and stdin_fd is not None and os.isatty(stdin_fd)
+    stdin = _Stdin(channel, stdin_fd, keys, hangs_up)
     poller = select.poll()
     poller.register(channel.fd, select.POLLIN)
     receive, poll, channel_fd = channel.receive_into, poller.poll, channel.fd
+    patience = _REDRAWN if resize else None
     while True:
         stdin.update(poller)
-        for fd, _event in poll():
+        ready = poll(patience)
+        if resize and (not ready or buffer[0] == STDOUT):
+            resize()
+            resize = patience = None
+        for fd, _event in ready:
             if fd != channel_fd:
                 if stdin.forward():
                     channel.detach()
@@ -253,11 +271,15 @@ def _carry(
 class _Stdin:
     """Our stdin on its way to the container, a window of frames at most."""
 
-    def __init__(self, channel: Channel, fd: int | None, keys: KeyFilter | None) -> None:
+    def __init__(
+        self, channel: Channel, fd: int | None, keys: KeyFilter | None, hangs_up: bool
+    ) -> None:
         self.credit = STDIN_WINDOW
         self._channel = channel
         self._fd = fd
         self._keys = keys
+        self._hangs_up = hangs_up
+        """A raw terminal knows no end of file: it is that nobody sits there any more."""
         self._frame = bytearray(b"i") + bytearray(FRAME_MAX)
         self._view = memoryview(self._frame)
         self._space = [self._view[1:]]
@@ -275,7 +297,7 @@ class _Stdin:
         self._polled = wanted
 
     def forward(self) -> bool:
-        """Send what can be read; True when the user typed the detach keys."""
+        """Send what can be read; True when the user typed the detach keys, or hung up."""
         assert self._fd is not None
         try:
             size = os.readv(self._fd, self._space)
@@ -283,6 +305,8 @@ class _Stdin:
             return False
         except OSError:
             size = 0  # EIO: the terminal is gone, or it is not ours to read
+        if size == 0 and self._hangs_up:
+            return True
         if size == 0:
             if self._keys is not None and (held := self._keys.flush()):
                 self._channel.send_stdin(held)

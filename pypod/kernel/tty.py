@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import _signal
+import errno
 import os
 
 TYPE_CHECKING = False
@@ -34,6 +35,7 @@ class Raw:
         self.fd = fd
         self._saved: list[Any] | None = None
         self._raw: list[Any] | None = None
+        self._ours: list[Any] | None = None
         if not os.isatty(fd):
             return
         # Imported here: only clients with a terminal pay for it.
@@ -53,27 +55,53 @@ class Raw:
         self._raw = [iflag, oflag, cflag, lflag, ispeed, ospeed, control]
 
     def enter(self) -> None:
-        """Switch to raw mode (again)."""
-        self._apply(self._raw)
+        """Switch to raw mode (again).
+
+        In the background this process is stopped by SIGTTOU until the shell brings it forward.
+        """
+        if self._raw is not None:
+            self._apply(self._raw)
+            self._ours = self._attributes()
 
     def restore(self) -> None:
-        """Put the terminal back as it was found."""
-        self._apply(self._saved)
+        """Put the terminal back as it was found.
 
-    def _apply(self, attributes: list[Any] | None) -> None:
-        if attributes is None:
+        Not in the background, once somebody else has set it: it is the shell's now, which may be
+        reading a line with modes of its own.
+        """
+        if self._saved is None or (self._in_background() and self._attributes() != self._ours):
             return
-        import termios
-
         # A background process that sets a terminal is stopped by SIGTTOU; it must not be now, it
-        # may be about to end. EIO and the like: the terminal is gone, nothing can be put back.
+        # may be about to end.
         previous = _signal.signal(_signal.SIGTTOU, _signal.SIG_IGN)
         try:
-            termios.tcsetattr(self.fd, termios.TCSADRAIN, attributes)
-        except termios.error:
-            pass
+            self._apply(self._saved)
         finally:
             _signal.signal(_signal.SIGTTOU, previous)
+
+    def _in_background(self) -> bool:
+        try:
+            return os.tcgetpgrp(self.fd) != os.getpgrp()
+        except OSError:
+            return False  # not the terminal that controls us: nobody's shell shares it
+
+    def _attributes(self) -> list[Any] | None:
+        import termios
+
+        try:
+            return termios.tcgetattr(self.fd)
+        except termios.error:
+            return None
+
+    def _apply(self, attributes: list[Any]) -> None:
+        import termios
+
+        while True:
+            try:
+                return termios.tcsetattr(self.fd, termios.TCSADRAIN, attributes)
+            except termios.error as error:
+                if error.args[0] != errno.EINTR:  # stopped and continued, with a handler
+                    return  # EIO and the like: the terminal is gone, nothing can be put back
 
     def __enter__(self) -> Raw:
         self.enter()

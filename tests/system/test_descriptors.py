@@ -134,9 +134,7 @@ def activated(listener: socket.socket, *argv: str) -> subprocess.Popen[str]:
 
 @pytest.mark.own
 @pytest.mark.parametrize("init", [False, True])
-def test_a_socket_of_systemd_reaches_the_container(
-    pypod: Program, image: str, init: bool
-) -> None:
+def test_a_socket_of_systemd_reaches_the_container(pypod: Program, image: str, init: bool) -> None:
     """The program finds LISTEN_PID to be itself, also where --init is pid 1, without a network."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         script = "echo $LISTEN_FDS $LISTEN_FDNAMES; test $LISTEN_PID = $$ && ls -l /proc/self/fd/3"
@@ -174,9 +172,7 @@ def test_a_timeout_ends_the_container_with_137(pypod: Program, image: str) -> No
 
 
 @pytest.mark.own
-def test_a_timeout_holds_when_the_client_is_gone_and_not_before(
-    pypod: Program, image: str
-) -> None:
+def test_a_timeout_holds_when_the_client_is_gone_and_not_before(pypod: Program, image: str) -> None:
     pypod("run", "-d", "--rm", "--name", "gone", "--timeout", "2", image, "sleep", "1000")
     assert pypod("ps", "--format", "{{.Names}}").line == "gone"
     assert within(20, lambda: not pypod("ps", "-a", "-q").line)
