@@ -254,7 +254,9 @@ __pypod_value() {
     'pull --runroot'|'image pull --runroot') kind='dir' ;;
     'push --authfile'|'image push --authfile') kind='file' ;;
     'push --cert-dir'|'image push --cert-dir') kind='dir' ;;
+    'push --compression-format'|'image push --compression-format') kind='words gzip zstd' ;;
     'push --digestfile'|'image push --digestfile') kind='file' ;;
+    'push --format'|'push -f'|'image push --format'|'image push -f') kind='words oci v2s2' ;;
     'push --log-level'|'image push --log-level') kind='words debug info warn error' ;;
     'push --root'|'image push --root') kind='dir' ;;
     'push --runroot'|'image push --runroot') kind='dir' ;;

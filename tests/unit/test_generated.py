@@ -93,6 +93,17 @@ def test_prose_belongs_to_a_command_or_to_an_option() -> None:
     assert not unknown, f"man/prose has pages for what the table has not: {sorted(unknown)}"
 
 
+def test_what_the_longest_options_take_is_written_down() -> None:
+    """An option whose metavar has parts (SOURCE:DIR[:OPTIONS]) needs more than a line of help."""
+    files = man.prose_files()
+    for option in COMMANDS["run"][3]:
+        if ":" in option[3] or "=" in option[3]:
+            assert f"run {option[1]}" in files, (
+                f"man/prose/run.{option[1]}.md is missing: say what {option[0].split()[0]} takes,"
+                " its defaults and an example, then run `make generated`"
+            )
+
+
 @pytest.mark.parametrize("page", sorted(man.pages()))
 def test_a_page_is_good_roff(page: str, tmp_path: Path) -> None:
     file = tmp_path / page

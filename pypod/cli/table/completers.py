@@ -38,6 +38,8 @@ _CAPS = tuple(
 _FORMATS = ("words", "json", "table")
 
 CLOSED: dict[str, tuple[str, ...]] = {
+    "push compression_format": ("gzip", "zstd"),
+    "push format": ("oci", "v2s2"),
     "attach": ("stdin", "stdout", "stderr"),
     "cgroups": ("enabled", "disabled", "no-conmon", "split"),
     "image_volume": ("anonymous", "bind", "tmpfs", "ignore"),
