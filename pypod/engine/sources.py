@@ -159,7 +159,9 @@ class Sources:
                     " where the configuration leads"
                 )
             credentials = None
-        credentials = credentials or auth.find(source.domain, source.path, wishes.authfile)
+        credentials = credentials or auth.find(
+            source.domain, source.path, wishes.authfile, self._settings.registries.helpers
+        )
         verify = wishes.tls_verify
         if verify is None:
             verify = not (endpoint.insecure or source.domain in self._settings.insecure)

@@ -2,8 +2,8 @@
 """Credentials: where they are found, and to whom they may go.
 
 Files: $REGISTRY_AUTH_FILE, else containers' auth.json of the runtime directory, then of the
-configuration directory, then docker's config.json (containers-auth.json(5)). Nothing here writes,
-logs or shows a secret.
+configuration directory, then docker's config.json (containers-auth.json(5)), and the programs that
+they name. Nothing here writes, logs or shows a secret.
 """
 
 from __future__ import annotations
@@ -16,15 +16,18 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import urlsplit
 
 from pypod.errors import RegistryError
-from pypod.kernel import fastjson
+from pypod.kernel import config, fastjson, log
+from pypod.registry import credential_helpers
 from pypod.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+FILES = "containers-auth.json"
+"""The word of `credential-helpers` that stands for the files."""
 _DOCKER_HUB = "docker.io"
-_DOCKER_HUB_KEYS = ("docker.io", "index.docker.io", "registry-1.docker.io")
+DOCKER_HUB_KEYS = ("docker.io", "index.docker.io", "registry-1.docker.io")
 _DOCKER_REALM = "auth.docker.io"
 _TRUST_HINT = "if you trust that host: [registries] trusted_realms in pypod.conf"
 
@@ -46,49 +49,105 @@ class Credentials(Value):
         return "Basic " + base64.b64encode(text).decode()
 
 
-def find(domain: str, path: str, authfile: str = "") -> Credentials | None:
+def find(
+    domain: str, path: str, authfile: str = "", helpers: tuple[str, ...] = ()
+) -> Credentials | None:
     """Return the credentials for a repository; in a file the longest match of host and path wins.
 
+    `helpers` are `credential-helpers` of registries.conf(5): programs, and FILES for the files.
     Raises RegistryError for a named file that is not there and for one that cannot be read.
     """
-    for name in [authfile] if authfile else _files():
-        try:
-            with open(name, "rb") as file:
-                document = fastjson.loads(file.read())
-        except FileNotFoundError:
-            if authfile:
-                raise RegistryError(f"--authfile {authfile}: no such file") from None
-            continue
-        except (OSError, fastjson.BadJson) as error:
-            raise RegistryError(f"credentials in {name} cannot be read: {error}") from None
-        entries = document.get("auths") if isinstance(document, dict) else None
-        found = _entry(entries if isinstance(entries, dict) else {}, domain, path, name)
+    for helper in helpers or (FILES,):
+        of_files = helper == FILES
+        found = _of_files(domain, path, authfile) if of_files else _of_helper(helper, domain)
         if found is not None:
             return found
     return None
 
 
-def _files() -> list[str]:
+def _of_files(domain: str, path: str, authfile: str) -> Credentials | None:
+    for name in [authfile] if authfile else files():
+        document = read(name)
+        if document is None:
+            if authfile:
+                raise RegistryError(f"--authfile {authfile}: no such file")
+            continue
+        helper = helper_of(document, domain)
+        found = _of_helper(helper, domain) if helper else None
+        entries = document.get("auths")
+        found = found or _entry(entries if isinstance(entries, dict) else {}, domain, path, name)
+        store = document.get("credsStore")
+        if found is None and isinstance(store, str) and store and store != helper:
+            try:
+                found = _of_helper(store, domain)
+            except RegistryError as error:
+                # A copied config.json often names a store that this machine has not: what is public
+                # can be had without.
+                log.warn(f"{name}: {error.message}")
+        if found is not None:
+            return found
+    return None
+
+
+def read(name: str) -> dict[str, Any] | None:
+    """Return the document of a file; None when it is not there. Raises RegistryError."""
+    try:
+        with open(name, "rb") as file:
+            document = fastjson.loads(file.read())
+    except FileNotFoundError:
+        return None
+    except (OSError, fastjson.BadJson) as error:
+        raise RegistryError(f"credentials in {name} cannot be read: {error}") from None
+    if not isinstance(document, dict):
+        return {}
+    return {"auths": document} if name.endswith("/.dockercfg") else document
+
+
+def helper_of(document: dict[str, Any], domain: str) -> str:
+    """Return the program that a file names for one registry; empty for none."""
+    table = document.get("credHelpers")
+    helper = table.get(domain) if isinstance(table, dict) else None
+    return helper if isinstance(helper, str) else ""
+
+
+def _of_helper(helper: str, domain: str) -> Credentials | None:
+    found = credential_helpers.get(helper, domain)
+    if found is None:
+        return None
+    user, secret = found
+    # docker's convention for what a token server takes.
+    return Credentials("", "", secret) if user == "<token>" else Credentials(user, secret)
+
+
+def files() -> list[str]:
+    """Return where credentials may be, in the order that they are looked for."""
     environ = os.environ
     if environ.get("REGISTRY_AUTH_FILE"):
         return [environ["REGISTRY_AUTH_FILE"]]
-    files = []
-    if environ.get("XDG_RUNTIME_DIR"):
-        files.append(environ["XDG_RUNTIME_DIR"] + "/containers/auth.json")
     home = os.path.expanduser("~")
-    files.append((environ.get("XDG_CONFIG_HOME") or home + "/.config") + "/containers/auth.json")
-    files.append((environ.get("DOCKER_CONFIG") or home + "/.docker") + "/config.json")
-    return files
+    return [
+        *own_files(),
+        (environ.get("DOCKER_CONFIG") or home + "/.docker") + "/config.json",
+        home + "/.dockercfg",
+    ]
+
+
+def own_files() -> list[str]:
+    """Return the files that podman and we write: of the runtime directory, and the lasting one."""
+    runtime = f"/run/containers/{os.geteuid()}"
+    if os.environ.get("XDG_RUNTIME_DIR"):
+        runtime = os.environ["XDG_RUNTIME_DIR"] + "/containers"
+    return [f"{runtime}/auth.json", config.config_home() + "/containers/auth.json"]
 
 
 def _entry(entries: dict[str, Any], domain: str, path: str, file: str) -> Credentials | None:
     """Return the entry of `domain/a/b`, else of `domain/a`, else of `domain`."""
     parts = path.split("/")
     names = ["/".join([domain, *parts[:length]]) for length in range(len(parts), 0, -1)]
-    names += _DOCKER_HUB_KEYS if domain == _DOCKER_HUB else (domain,)
+    names += DOCKER_HUB_KEYS if domain == _DOCKER_HUB else (domain,)
     keys: dict[str, Any] = {}
     for key, entry in entries.items():
-        keys.setdefault(_plain(key), entry)
+        keys.setdefault(plain(key), entry)
     for name in names:
         entry = keys.get(name)
         if isinstance(entry, dict) and entry:
@@ -96,7 +155,7 @@ def _entry(entries: dict[str, Any], domain: str, path: str, file: str) -> Creden
     return None
 
 
-def _plain(key: str) -> str:
+def plain(key: str) -> str:
     """Return a key without what old dockers wrote around it: https://index.docker.io/v1/."""
     bare = key.removeprefix("https://").removeprefix("http://")
     if bare == key:
@@ -195,4 +254,4 @@ def check_realm(
 
 
 def _is_docker(registry: str, realm: str) -> bool:
-    return registry in _DOCKER_HUB_KEYS and realm == _DOCKER_REALM
+    return registry in DOCKER_HUB_KEYS and realm == _DOCKER_REALM

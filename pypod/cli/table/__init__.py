@@ -44,6 +44,8 @@ TOP_LEVEL = {
     "info": "system",
     "inspect": "system",
     "kill": "container",
+    "login": "system",
+    "logout": "system",
     "logs": "container",
     "port": "container",
     "ps": "container",

@@ -10,7 +10,7 @@ COMMANDS = frozenset(
     (
         "artifact auto-update build builder buildx checkpoint commit compose config"
         " context cp diff events export farm healthcheck history import init kube load"
-        " login logout machine manifest mount network node pause plugin play pod prune"
+        " machine manifest mount network node pause plugin play pod prune"
         " quadlet restore save search secret service stack stats swarm top umount"
         " unmount unpause update volume"
     ).split()
@@ -70,6 +70,8 @@ OPTIONS = {
     "generate systemd": "pod-prefix",
     "images": "history no-history tree",
     "info": "debug",
+    "login": "compat-auth-file secret",
+    "logout": "compat-auth-file",
     "logs": "color details names no-color",
     "ps": "external namespace ns pod sort sync watch",
     "pull": "decryption-key signature-policy",

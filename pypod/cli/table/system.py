@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pypod.cli.table.login import LOGIN_COMMANDS
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pypod.cli.table import Command
@@ -10,6 +12,7 @@ if TYPE_CHECKING:
 _FORMAT = ("--format -f", "format", "str", "TEMPLATE", "json, or a Go template")
 
 COMMANDS: dict[str, Command] = {
+    **LOGIN_COMMANDS,
     "inspect": (
         "pypod.cli.inspect:inspect",
         "Show containers and images in full",
