@@ -75,6 +75,14 @@ __pypod_command() {
         flags='--all -a --cidfile --latest -l --signal -s --help -h --log-level --root --runroot'
         valued='--cidfile --signal -s --log-level --root --runroot'
         stops=0 places='running|...' ;;
+    "login")
+        flags='--authfile --cert-dir --get-login --password -p --password-stdin --tls-verify --username -u --verbose -v --help -h --log-level --root --runroot'
+        valued='--authfile --cert-dir --password -p --username -u --log-level --root --runroot'
+        stops=0 places='-' ;;
+    "logout")
+        flags='--all -a --authfile --help -h --log-level --root --runroot'
+        valued='--authfile --log-level --root --runroot'
+        stops=0 places='-' ;;
     "logs"|"container logs")
         flags='--follow -f --latest -l --since --tail --timestamps -t --until --help -h --log-level --root --runroot'
         valued='--since --tail --until --log-level --root --runroot'
@@ -232,6 +240,15 @@ __pypod_value() {
     'kill --log-level'|'container kill --log-level') kind='words debug info warn error' ;;
     'kill --root'|'container kill --root') kind='dir' ;;
     'kill --runroot'|'container kill --runroot') kind='dir' ;;
+    'login --authfile') kind='file' ;;
+    'login --cert-dir') kind='dir' ;;
+    'login --log-level') kind='words debug info warn error' ;;
+    'login --root') kind='dir' ;;
+    'login --runroot') kind='dir' ;;
+    'logout --authfile') kind='file' ;;
+    'logout --log-level') kind='words debug info warn error' ;;
+    'logout --root') kind='dir' ;;
+    'logout --runroot') kind='dir' ;;
     'logs --log-level'|'container logs --log-level') kind='words debug info warn error' ;;
     'logs --root'|'container logs --root') kind='dir' ;;
     'logs --runroot'|'container logs --runroot') kind='dir' ;;
@@ -385,7 +402,7 @@ __pypod_words() {
 # The words that may follow.
 __pypod_verbs() {
     case $1 in
-    '') list='attach completion container create exec generate image images info inspect kill logs port ps pull push rename restart rm rmi run start stop system tag unshare untag version wait' ;;
+    '') list='attach completion container create exec generate image images info inspect kill login logout logs port ps pull push rename restart rm rmi run start stop system tag unshare untag version wait' ;;
     'container') list='attach create exec exists inspect kill list logs ls port ps rename restart rm run start stop wait' ;;
     'generate') list='systemd' ;;
     'image') list='exists inspect list ls pull push rm tag untag' ;;

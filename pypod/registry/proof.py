@@ -100,8 +100,8 @@ def _answer(
                 realm, host, plain=plain, with_credentials=True, trusted=trusted_realms
             )
             query = {"account": credentials.username, "service": one.parameters.get("service", "")}
-            separator = "&" if "?" in realm else "?"
-            asked = urlencode({key: text for key, text in query.items() if text})
-            with client.request(realm + separator + asked, authorization=credentials.basic) as answer:
+            asked = realm + ("&" if "?" in realm else "?")
+            asked += urlencode({key: text for key, text in query.items() if text})
+            with client.request(asked, authorization=credentials.basic) as answer:
                 return answer.status
     raise RegistryError(f"registry {host}: it asks for no user name and password")

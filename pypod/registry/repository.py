@@ -107,8 +107,6 @@ class Repository:
             idle_seconds=self.patience.idle,
             certificates=certificates.find(domain, cert_dir),
         )
-        self.patience = patience or Patience()
-        self.client = Client(self.host, verify=tls_verify, idle_seconds=self.patience.idle)
         loopback = auth.is_loopback(urlsplit(f"//{self.host}").hostname or "")
         self._schemes = ("https", "http") if loopback or not tls_verify else ("https",)
         self._base = ""

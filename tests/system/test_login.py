@@ -35,7 +35,8 @@ store) name=$(echo "$server" | sed 's/.*"ServerURL":"\\([^"]*\\)".*/\\1/' | tr /
      echo "$server" > "$KEPT/$name" ;;
 erase) rm "$KEPT/$(echo "$server" | tr /: __)" ;;
 list) echo "{" ; sep=; for f in "$KEPT"/*_*; do
-     [ -f "$f" ] && { echo "$sep\\"$(basename "$f" | tr _ :)\\":\\"x\\""; sep=,; }; done; echo "}" ;;
+     [ -f "$f" ] || continue
+     echo "$sep\\"$(basename "$f" | tr _ :)\\":\\"x\\""; sep=,; done; echo "}" ;;
 *) exit 2 ;;
 esac
 """
