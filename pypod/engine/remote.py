@@ -41,8 +41,12 @@ def repository(
     """
     settings = config.load(places)
     place = registries.endpoints(settings.registries, wanted)[-1]
-    if actions == "pull":
-        wanted = place.reference  # what is written goes where the user said
+    given = access.credentials
+    if actions == "pull":  # what is written goes where the user said
+        # Those of the command line are for the host that it names.
+        given = given if place.reference.domain == wanted.domain else None
+        wanted = place.reference
+    helpers = settings.registries.helpers
     verify = access.tls_verify
     if verify is None:
         verify = not (place.insecure or wanted.domain in settings.insecure)
@@ -51,8 +55,7 @@ def repository(
     return Repository(
         wanted.domain,
         wanted.path,
-        credentials=access.credentials
-        or auth.find(wanted.domain, wanted.path, access.authfile),
+        credentials=given or auth.find(wanted.domain, wanted.path, access.authfile, helpers),
         tls_verify=verify,
         trusted_realms=settings.trusted_realms,
         patience=access.patience,

@@ -97,7 +97,8 @@ def read(name: str) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, fastjson.BadJson) as error:
-        raise RegistryError(f"credentials in {name} cannot be read: {error}") from None
+        said = error.strerror if isinstance(error, OSError) else error
+        raise RegistryError(f"credentials in {name} cannot be read: {said}") from None
     if not isinstance(document, dict):
         return {}
     return {"auths": document} if name.endswith("/.dockercfg") else document

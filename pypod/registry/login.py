@@ -60,6 +60,11 @@ class Login:
         self._bearer: dict[str, str] = {}
 
     @property
+    def cure(self) -> str:
+        """What helps against a 401."""
+        return f"pypod login {self._host}, or --creds USER:PASSWORD"
+
+    @property
     def has_credentials(self) -> bool:
         """Whether there is a password or a token to be refused."""
         return self._credentials is not None
@@ -100,7 +105,7 @@ class Login:
                 return
         raise RegistryError(
             f"registry {self._host}: authentication required",
-            hint="--creds USER:PASSWORD, or an entry in auth.json",
+            hint=self.cure,
         )
 
     def _authorize(self, parameters: dict[str, str]) -> None:
@@ -163,7 +168,7 @@ def refused(answer: Answer, noun: str, login: Login, *, own: bool) -> RegistryEr
         if login.has_credentials:
             right = "read it" if login.only_pulls else "do this"
             said = f"wrong user name or password, or no right to {right}"
-        hint = "--creds USER:PASSWORD, or an entry in auth.json"
+        hint = login.cure
     elif status == 403:
         said = said or "access denied"
     elif status == 404:
