@@ -23,6 +23,10 @@ __pypod_command() {
         flags='--help -h --log-level --root --runroot'
         valued='--log-level --root --runroot'
         stops=0 places='group' ;;
+    volume)
+        flags='--help -h --log-level --root --runroot'
+        valued='--log-level --root --runroot'
+        stops=0 places='group' ;;
     "attach"|"container attach")
         flags='--detach-keys --latest -l --no-stdin --sig-proxy --help -h --log-level --root --runroot'
         valued='--detach-keys --log-level --root --runroot'
@@ -40,8 +44,8 @@ __pypod_command() {
         valued='--format -f --log-level --root --runroot'
         stops=0 places='container|...' ;;
     "create"|"container create")
-        flags='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --init --interactive -i --label -l --name --expose --network --net --publish -p --publish-all -P --pidfile --privileged --pull --read-only --replace --rm --stop-signal --stop-timeout --tmpfs --timeout --tty -t --user -u --volume -v --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --no-hostname --no-hosts --arch --authfile --cert-dir --creds --disable-content-trust --os --platform --quiet -q --retry --retry-delay --tls-verify --variant --cgroups --conmon-pidfile --sdnotify --annotation --device --env-host --group-add --label-file --rootfs --security-opt --sysctl --tz --ulimit --umask --unsetenv --unsetenv-all --help --log-level --root --runroot'
-        valued='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --label -l --name --expose --network --net --publish -p --pidfile --pull --stop-signal --stop-timeout --tmpfs --timeout --user -u --volume -v --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --variant --cgroups --conmon-pidfile --sdnotify --annotation --device --group-add --label-file --security-opt --sysctl --tz --ulimit --umask --unsetenv --log-level --root --runroot'
+        flags='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --init --interactive -i --label -l --name --expose --network --net --publish -p --publish-all -P --pidfile --privileged --pull --read-only --replace --rm --stop-signal --stop-timeout --timeout --tty -t --user -u --image-volume --mount --shm-size --tmpfs --volume -v --volumes-from --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --no-hostname --no-hosts --arch --authfile --cert-dir --creds --disable-content-trust --os --platform --quiet -q --retry --retry-delay --tls-verify --variant --cgroups --conmon-pidfile --sdnotify --annotation --device --env-host --group-add --label-file --rootfs --security-opt --sysctl --tz --ulimit --umask --unsetenv --unsetenv-all --help --log-level --root --runroot'
+        valued='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --label -l --name --expose --network --net --publish -p --pidfile --pull --stop-signal --stop-timeout --timeout --user -u --image-volume --mount --shm-size --tmpfs --volume -v --volumes-from --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --variant --cgroups --conmon-pidfile --sdnotify --annotation --device --group-add --label-file --security-opt --sysctl --tz --ulimit --umask --unsetenv --log-level --root --runroot'
         stops=1 places='image|-|...' ;;
     "exec"|"container exec")
         flags='--detach -d --detach-keys --env -e --env-file --interactive -i --latest -l --preserve-fds --privileged --tty -t --user -u --workdir -w --help -h --log-level --root --runroot'
@@ -120,8 +124,8 @@ __pypod_command() {
         valued='--log-level --root --runroot'
         stops=0 places='image|...' ;;
     "run"|"container run")
-        flags='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --init --interactive -i --label -l --name --expose --network --net --publish -p --publish-all -P --pidfile --privileged --pull --read-only --replace --rm --stop-signal --stop-timeout --tmpfs --timeout --tty -t --user -u --volume -v --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --no-hostname --no-hosts --arch --authfile --cert-dir --creds --disable-content-trust --os --platform --quiet -q --retry --retry-delay --tls-verify --variant --cgroups --conmon-pidfile --sdnotify --annotation --device --env-host --group-add --label-file --rootfs --security-opt --sysctl --tz --ulimit --umask --unsetenv --unsetenv-all --detach -d --detach-keys --preserve-fds --sig-proxy --help --log-level --root --runroot'
-        valued='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --label -l --name --expose --network --net --publish -p --pidfile --pull --stop-signal --stop-timeout --tmpfs --timeout --user -u --volume -v --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --variant --cgroups --conmon-pidfile --sdnotify --annotation --device --group-add --label-file --security-opt --sysctl --tz --ulimit --umask --unsetenv --detach-keys --preserve-fds --log-level --root --runroot'
+        flags='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --init --interactive -i --label -l --name --expose --network --net --publish -p --publish-all -P --pidfile --privileged --pull --read-only --replace --rm --stop-signal --stop-timeout --timeout --tty -t --user -u --image-volume --mount --shm-size --tmpfs --volume -v --volumes-from --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --no-hostname --no-hosts --arch --authfile --cert-dir --creds --disable-content-trust --os --platform --quiet -q --retry --retry-delay --tls-verify --variant --cgroups --conmon-pidfile --sdnotify --annotation --device --env-host --group-add --label-file --rootfs --security-opt --sysctl --tz --ulimit --umask --unsetenv --unsetenv-all --detach -d --detach-keys --preserve-fds --sig-proxy --help --log-level --root --runroot'
+        valued='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --label -l --name --expose --network --net --publish -p --pidfile --pull --stop-signal --stop-timeout --timeout --user -u --image-volume --mount --shm-size --tmpfs --volume -v --volumes-from --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --variant --cgroups --conmon-pidfile --sdnotify --annotation --device --group-add --label-file --security-opt --sysctl --tz --ulimit --umask --unsetenv --detach-keys --preserve-fds --log-level --root --runroot'
         stops=1 places='image|-|...' ;;
     "start"|"container start")
         flags='--all --attach -a --detach-keys --filter -f --interactive -i --latest -l --sig-proxy --help -h --log-level --root --runroot'
@@ -147,6 +151,30 @@ __pypod_command() {
         flags='--format -f --help -h --log-level --root --runroot'
         valued='--format -f --log-level --root --runroot'
         stops=0 places='' ;;
+    "volume create")
+        flags='--driver -d --ignore --label -l --opt -o --help -h --log-level --root --runroot'
+        valued='--driver -d --label -l --opt -o --log-level --root --runroot'
+        stops=0 places='-' ;;
+    "volume exists")
+        flags='--help -h --log-level --root --runroot'
+        valued='--log-level --root --runroot'
+        stops=0 places='volume' ;;
+    "volume inspect")
+        flags='--all -a --format -f --help -h --log-level --root --runroot'
+        valued='--format -f --log-level --root --runroot'
+        stops=0 places='volume|...' ;;
+    "volume ls"|"volume list")
+        flags='--filter -f --format --noheading -n --quiet -q --help -h --log-level --root --runroot'
+        valued='--filter -f --format --log-level --root --runroot'
+        stops=0 places='' ;;
+    "volume prune")
+        flags='--all -a --filter --force -f --help -h --log-level --root --runroot'
+        valued='--filter --log-level --root --runroot'
+        stops=0 places='' ;;
+    "volume rm"|"volume remove")
+        flags='--all -a --force -f --time -t --help -h --log-level --root --runroot'
+        valued='--time -t --log-level --root --runroot'
+        stops=0 places='volume|...' ;;
     "wait"|"container wait")
         flags='--ignore --latest -l --help -h --log-level --root --runroot'
         valued='--log-level --root --runroot'
@@ -185,7 +213,11 @@ __pypod_value() {
     'create --pidfile'|'container create --pidfile') kind='file' ;;
     'create --pull'|'container create --pull') kind='words missing always never newer' ;;
     'create --stop-signal'|'container create --stop-signal') kind='words TERM KILL HUP INT QUIT USR1 USR2 STOP CONT WINCH' ;;
+    'create --image-volume'|'container create --image-volume') kind='words anonymous bind tmpfs ignore' ;;
+    'create --mount'|'container create --mount') kind='words type=bind type=volume type=tmpfs' ;;
+    'create --shm-size'|'container create --shm-size') kind='words 64m 256m 1g' ;;
     'create --volume'|'create -v'|'container create --volume'|'container create -v') kind='bind' ;;
+    'create --volumes-from'|'container create --volumes-from') kind='container' ;;
     'create --hosts-file'|'container create --hosts-file') kind='file' ;;
     'create --arch'|'container create --arch') kind='words amd64 arm64 386 arm ppc64le riscv64 s390x' ;;
     'create --authfile'|'container create --authfile') kind='file' ;;
@@ -231,7 +263,7 @@ __pypod_value() {
     'info --root'|'system info --root') kind='dir' ;;
     'info --runroot'|'system info --runroot') kind='dir' ;;
     'inspect --format'|'inspect -f') kind='words json table' ;;
-    'inspect --type'|'inspect -t') kind='words container image all' ;;
+    'inspect --type'|'inspect -t') kind='words container image volume all' ;;
     'inspect --log-level') kind='words debug info warn error' ;;
     'inspect --root') kind='dir' ;;
     'inspect --runroot') kind='dir' ;;
@@ -255,7 +287,7 @@ __pypod_value() {
     'port --log-level'|'container port --log-level') kind='words debug info warn error' ;;
     'port --root'|'container port --root') kind='dir' ;;
     'port --runroot'|'container port --runroot') kind='dir' ;;
-    'ps --filter'|'ps -f'|'container ps --filter'|'container ps -f'|'container ls --filter'|'container ls -f'|'container list --filter'|'container list -f') kind='words ancestor= exited= id= label= name= status=created status=running status=stopping status=exited status=unknown' ;;
+    'ps --filter'|'ps -f'|'container ps --filter'|'container ps -f'|'container ls --filter'|'container ls -f'|'container list --filter'|'container list -f') kind='words ancestor= exited= id= label= name= volume= status=created status=running status=stopping status=exited status=unknown' ;;
     'ps --format'|'container ps --format'|'container ls --format'|'container list --format') kind='words json table' ;;
     'ps --log-level'|'container ps --log-level'|'container ls --log-level'|'container list --log-level') kind='words debug info warn error' ;;
     'ps --root'|'container ps --root'|'container ls --root'|'container list --root') kind='dir' ;;
@@ -281,12 +313,12 @@ __pypod_value() {
     'rename --root'|'container rename --root') kind='dir' ;;
     'rename --runroot'|'container rename --runroot') kind='dir' ;;
     'restart --cidfile'|'container restart --cidfile') kind='file' ;;
-    'restart --filter'|'restart -f'|'container restart --filter'|'container restart -f') kind='words ancestor= exited= id= label= name= status=created status=running status=stopping status=exited status=unknown' ;;
+    'restart --filter'|'restart -f'|'container restart --filter'|'container restart -f') kind='words ancestor= exited= id= label= name= volume= status=created status=running status=stopping status=exited status=unknown' ;;
     'restart --log-level'|'container restart --log-level') kind='words debug info warn error' ;;
     'restart --root'|'container restart --root') kind='dir' ;;
     'restart --runroot'|'container restart --runroot') kind='dir' ;;
     'rm --cidfile'|'container rm --cidfile') kind='file' ;;
-    'rm --filter'|'container rm --filter') kind='words ancestor= exited= id= label= name= status=created status=running status=stopping status=exited status=unknown' ;;
+    'rm --filter'|'container rm --filter') kind='words ancestor= exited= id= label= name= volume= status=created status=running status=stopping status=exited status=unknown' ;;
     'rm --log-level'|'container rm --log-level') kind='words debug info warn error' ;;
     'rm --root'|'container rm --root') kind='dir' ;;
     'rm --runroot'|'container rm --runroot') kind='dir' ;;
@@ -303,7 +335,11 @@ __pypod_value() {
     'run --pidfile'|'container run --pidfile') kind='file' ;;
     'run --pull'|'container run --pull') kind='words missing always never newer' ;;
     'run --stop-signal'|'container run --stop-signal') kind='words TERM KILL HUP INT QUIT USR1 USR2 STOP CONT WINCH' ;;
+    'run --image-volume'|'container run --image-volume') kind='words anonymous bind tmpfs ignore' ;;
+    'run --mount'|'container run --mount') kind='words type=bind type=volume type=tmpfs' ;;
+    'run --shm-size'|'container run --shm-size') kind='words 64m 256m 1g' ;;
     'run --volume'|'run -v'|'container run --volume'|'container run -v') kind='bind' ;;
+    'run --volumes-from'|'container run --volumes-from') kind='container' ;;
     'run --hosts-file'|'container run --hosts-file') kind='file' ;;
     'run --arch'|'container run --arch') kind='words amd64 arm64 386 arm ppc64le riscv64 s390x' ;;
     'run --authfile'|'container run --authfile') kind='file' ;;
@@ -320,12 +356,12 @@ __pypod_value() {
     'run --log-level'|'container run --log-level') kind='words debug info warn error' ;;
     'run --root'|'container run --root') kind='dir' ;;
     'run --runroot'|'container run --runroot') kind='dir' ;;
-    'start --filter'|'start -f'|'container start --filter'|'container start -f') kind='words ancestor= exited= id= label= name= status=created status=running status=stopping status=exited status=unknown' ;;
+    'start --filter'|'start -f'|'container start --filter'|'container start -f') kind='words ancestor= exited= id= label= name= volume= status=created status=running status=stopping status=exited status=unknown' ;;
     'start --log-level'|'container start --log-level') kind='words debug info warn error' ;;
     'start --root'|'container start --root') kind='dir' ;;
     'start --runroot'|'container start --runroot') kind='dir' ;;
     'stop --cidfile'|'container stop --cidfile') kind='file' ;;
-    'stop --filter'|'stop -f'|'container stop --filter'|'container stop -f') kind='words ancestor= exited= id= label= name= status=created status=running status=stopping status=exited status=unknown' ;;
+    'stop --filter'|'stop -f'|'container stop --filter'|'container stop -f') kind='words ancestor= exited= id= label= name= volume= status=created status=running status=stopping status=exited status=unknown' ;;
     'stop --signal'|'stop -s'|'container stop --signal'|'container stop -s') kind='words TERM KILL HUP INT QUIT USR1 USR2 STOP CONT WINCH' ;;
     'stop --log-level'|'container stop --log-level') kind='words debug info warn error' ;;
     'stop --root'|'container stop --root') kind='dir' ;;
@@ -343,6 +379,28 @@ __pypod_value() {
     'version --log-level') kind='words debug info warn error' ;;
     'version --root') kind='dir' ;;
     'version --runroot') kind='dir' ;;
+    'volume create --log-level') kind='words debug info warn error' ;;
+    'volume create --root') kind='dir' ;;
+    'volume create --runroot') kind='dir' ;;
+    'volume exists --log-level') kind='words debug info warn error' ;;
+    'volume exists --root') kind='dir' ;;
+    'volume exists --runroot') kind='dir' ;;
+    'volume inspect --format'|'volume inspect -f') kind='words json table' ;;
+    'volume inspect --log-level') kind='words debug info warn error' ;;
+    'volume inspect --root') kind='dir' ;;
+    'volume inspect --runroot') kind='dir' ;;
+    'volume ls --filter'|'volume ls -f'|'volume list --filter'|'volume list -f') kind='words dangling=true dangling=false driver= label= name=' ;;
+    'volume ls --format'|'volume list --format') kind='words json table' ;;
+    'volume ls --log-level'|'volume list --log-level') kind='words debug info warn error' ;;
+    'volume ls --root'|'volume list --root') kind='dir' ;;
+    'volume ls --runroot'|'volume list --runroot') kind='dir' ;;
+    'volume prune --filter') kind='words label= until=' ;;
+    'volume prune --log-level') kind='words debug info warn error' ;;
+    'volume prune --root') kind='dir' ;;
+    'volume prune --runroot') kind='dir' ;;
+    'volume rm --log-level'|'volume remove --log-level') kind='words debug info warn error' ;;
+    'volume rm --root'|'volume remove --root') kind='dir' ;;
+    'volume rm --runroot'|'volume remove --runroot') kind='dir' ;;
     'wait --log-level'|'container wait --log-level') kind='words debug info warn error' ;;
     'wait --root'|'container wait --root') kind='dir' ;;
     'wait --runroot'|'container wait --runroot') kind='dir' ;;
@@ -402,11 +460,12 @@ __pypod_words() {
 # The words that may follow.
 __pypod_verbs() {
     case $1 in
-    '') list='attach completion container create exec generate image images info inspect kill login logout logs port ps pull push rename restart rm rmi run start stop system tag unshare untag version wait' ;;
+    '') list='attach completion container create exec generate image images info inspect kill login logout logs port ps pull push rename restart rm rmi run start stop system tag unshare untag version volume wait' ;;
     'container') list='attach create exec exists inspect kill list logs ls port ps rename restart rm run start stop wait' ;;
     'generate') list='systemd' ;;
     'image') list='exists inspect list ls pull push rm tag untag' ;;
     'system') list='info' ;;
+    'volume') list='create exists inspect list ls prune remove rm' ;;
     esac
 }
 

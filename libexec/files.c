@@ -28,19 +28,26 @@ void die_errno(const char *path)
     die(path, strerror(errno));
 }
 
+/* EAGAIN: something was renamed anywhere, and the kernel cannot be sure of a `..` (openat2(2)). */
+static int open_again(int root, const char *path, uint64_t flags, uint64_t resolve)
+{
+    struct open_request how = {.flags = flags | O_CLOEXEC, .resolve = resolve};
+
+    for (;;) {
+        int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+        if (fd >= 0 || (errno != EAGAIN && errno != EINTR))
+            return fd;
+    }
+}
+
 int open_below(int root, const char *path, uint64_t flags)
 {
-    struct open_request how = {.flags = flags | O_CLOEXEC,
-                           .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-
-    return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+    return open_again(root, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
 
 int open_exact(int root, const char *path, uint64_t flags)
 {
-    struct open_request how = {.flags = flags | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS};
-
-    return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+    return open_again(root, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
 }
 
 /* The names on the way down: a depth of thousands must cost neither stack nor descriptors. */
@@ -150,6 +157,8 @@ static const struct {
     {"finish", 0, verb_finish},
     {"rmtree", 1, verb_rmtree},
     {"accounts", 1, verb_accounts},
+    {"copyup", 7, verb_copyup},
+    {"chown", 4, verb_chown},
 };
 
 int main(int argc, char **argv)
@@ -158,5 +167,5 @@ int main(int argc, char **argv)
     for (size_t i = 0; argc > 1 && i < sizeof verbs / sizeof *verbs; i++)
         if (strcmp(argv[1], verbs[i].name) == 0 && argc - 2 >= verbs[i].words)
             return verbs[i].act(argv + 2);
-    die(NULL, "usage: pypod-files unpack|finish|rmtree|accounts ...");
+    die(NULL, "usage: pypod-files unpack|finish|rmtree|accounts|copyup|chown ...");
 }

@@ -22,6 +22,10 @@ void remove_content(int directory, const char *name);
 /* unpack.c: unpack DIRECTORY full|single, the tar on stdin; pending work on stdout. */
 int verb_unpack(char **argv);
 
+/* volume.c: copyup ROOT UID GID full|single, triples of words. chown UID GID, pairs of paths. */
+int verb_copyup(char **argv);
+int verb_chown(char **argv);
+
 /* finish.c: finish, triples of words on stdin. */
 int verb_finish(char **argv);
 

@@ -119,12 +119,13 @@ static const struct verb {
     void (*act)(struct init *, const struct op *);
 } verbs[] = {
     {"private", 0, 0, STAGE_SETUP, op_private},
-    {"source", 3, 3, STAGE_SETUP, op_source},
+    {"source", 3, 4, STAGE_SETUP, op_source},
     {"identity", 3, 3, STAGE_SETUP, op_identity},
     {"overlay", 5, SIZE_MAX, STAGE_SETUP, op_overlay},
     {"root", 1, 1, STAGE_SETUP, op_root},
     {"mount", 3, SIZE_MAX, STAGE_SETUP, op_mount},
     {"bind", 3, 3, STAGE_SETUP, op_bind},
+    {"cover", 6, 6, STAGE_SETUP, op_cover},
     {"device", 3, 3, STAGE_SETUP, op_device},
     {"link", 2, 2, STAGE_SETUP, op_link},
     {"directory", 2, 2, STAGE_SETUP, op_directory},

@@ -50,16 +50,19 @@ int open_in_root(struct init *init, const char *path, uint64_t flags, uint64_t r
 int make_directory(struct init *init, const char *path, mode_t mode);
 int make_target(struct init *init, const char *path, bool directory);
 
-/* mount.c: the verbs of the mount namespace. */
-void op_private(struct init *init, const struct op *op);
+/* mount.c: what is mounted in the container. */
 void op_source(struct init *init, const struct op *op);
-void op_overlay(struct init *init, const struct op *op);
-void op_root(struct init *init, const struct op *op);
 void op_mount(struct init *init, const struct op *op);
 void op_bind(struct init *init, const struct op *op);
+void op_cover(struct init *init, const struct op *op);
 void op_device(struct init *init, const struct op *op);
 void op_link(struct init *init, const struct op *op);
 void op_directory(struct init *init, const struct op *op);
+
+/* rootfs.c: the container's root, and what of it is hidden. */
+void op_private(struct init *init, const struct op *op);
+void op_overlay(struct init *init, const struct op *op);
+void op_root(struct init *init, const struct op *op);
 void op_mask(struct init *init, const struct op *op);
 void op_readonly(struct init *init, const struct op *op);
 void op_readonly_root(struct init *init, const struct op *op);

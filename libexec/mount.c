@@ -16,13 +16,15 @@
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
+#include "copy.h"
+#include "mount.h"
 #include "uapi.h"
 #include "util.h"
 
 struct mount_flags {
     struct mount_attributes attributes;
-    bool recursive_bind;
     bool real_place; /* the destination must be a directory itself and no link */
+    bool copy_up;    /* a new file system gets what is in its place */
 };
 
 static const struct {
@@ -62,6 +64,8 @@ static struct mount_flags parse_flags(struct init *init, const char *words)
                 flags.attributes.propagation = flag_words[i].propagation;
         } else if (length == 4 && strncmp(words, "real", 4) == 0) {
             flags.real_place = true;
+        } else if (length == 6 && strncmp(words, "copyup", 6) == 0) {
+            flags.copy_up = true;
         } else {
             fail_errno(init, EINVAL, words);
         }
@@ -70,7 +74,7 @@ static struct mount_flags parse_flags(struct init *init, const char *words)
     return flags;
 }
 
-static void set_attributes(struct init *init, int mount, const struct mount_attributes *wanted, bool all)
+void set_attributes(struct init *init, int mount, const struct mount_attributes *wanted, bool all)
 {
     if (!wanted->attr_set && !wanted->attr_clr && !wanted->propagation)
         return;
@@ -79,7 +83,7 @@ static void set_attributes(struct init *init, int mount, const struct mount_attr
         fail(init, "mount attributes (Linux 5.12 or newer is needed)");
 }
 
-static void attach(struct init *init, int mount, int place)
+void attach(struct init *init, int mount, int place)
 {
     if (syscall(SYS_move_mount, mount, "", place, "",
                 MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
@@ -122,7 +126,7 @@ static int place_for(struct init *init, const char *path, bool directory, bool r
     return place;
 }
 
-static bool is_directory(struct init *init, int fd)
+bool is_directory(struct init *init, int fd)
 {
     struct stat found;
 
@@ -131,86 +135,38 @@ static bool is_directory(struct init *init, int fd)
     return S_ISDIR(found.st_mode);
 }
 
-/* private: nothing that is mounted from here on is seen by the host; what the host unmounts goes. */
-void op_private(struct init *init, const struct op *op)
+/* Opens a part of a volume, resolved inside it: its content may be a container's. */
+static int open_part(struct init *init, const char *path, const char *part)
 {
-    (void)op;
-    if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
-        fail(init, "/");
+    struct open_request how = {.flags = O_PATH | O_CLOEXEC,
+                               .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+    cleanup_fd int whole = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int fd;
+
+    do
+        fd = whole < 0 ? -1 : (int)syscall(SYS_openat2, whole, part, &how, sizeof how);
+    while (fd < 0 && (errno == EAGAIN || errno == EINTR));
+    if (fd < 0)
+        fail(init, part);
+    return fd;
 }
 
-/* source SLOT PATH rec|one: takes a mount of a host path, with the caller's own groups still in force.
+/* source SLOT PATH rec|one [PART]: takes a mount of a host path, with the caller's own groups still in force.
  * By path: a descriptor from before the new namespace would be EINVAL (measured). */
 void op_source(struct init *init, const struct op *op)
 {
     size_t slot = (size_t)op_number(init, op->argv[0], 10, SLOTS_MAX - 1);
     unsigned recursive = strcmp(op->argv[2], "rec") == 0 ? AT_RECURSIVE : 0;
 
-    init->slots[slot] = (int)syscall(SYS_open_tree, AT_FDCWD, op->argv[1],
-                                     OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive);
+    cleanup_fd int part = op->argc > 3 ? open_part(init, op->argv[1], op->argv[3]) : -1;
+    init->slots[slot] = (int)syscall(SYS_open_tree, part < 0 ? AT_FDCWD : part, part < 0 ? op->argv[1] : "",
+                                     OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive |
+                                         (part < 0 ? 0 : AT_EMPTY_PATH));
     if (init->slots[slot] < 0)
         fail(init, op->argv[1]);
 }
 
-/* Where the container's paths begin: what was mounted last on a directory of the bundle. */
-static void enter_root(struct init *init, const char *path)
-{
-    init->root_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (init->root_fd < 0)
-        fail(init, path);
-}
-
-/* overlay ROOT UPPER WORK OPTIONS LOWER...: the container's root file system, uppermost layer first.
- *
- * mount(2) takes one page of options, and 127 layers of full paths are more; fsconfig(2) could take
- * layers one by one only from Linux 6.5 on, and its strings end at 255 bytes. So the paths stand
- * behind short links in a small tmpfs, which also spares escaping `:` and `,`. The overlay covers it,
- * and it goes with the old root. */
-void op_overlay(struct init *init, const struct op *op)
-{
-    const char *root = op->argv[0];
-    size_t lowers = op->argc - 4;
-    char name[24];
-    char *options = malloc(strlen(op->argv[3]) + 64 + lowers * 8);
-
-    if (!options)
-        fail(init, "memory");
-    if (mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=1m,mode=700") < 0 ||
-        chdir(root) < 0)
-        fail(init, root);
-    if (symlink(op->argv[1], "u") < 0 || symlink(op->argv[2], "w") < 0)
-        fail(init, root);
-    char *at = stpcpy(options, op->argv[3]);
-    at = stpcpy(at, *op->argv[3] ? ",upperdir=u,workdir=w,lowerdir=" : "upperdir=u,workdir=w,lowerdir=");
-    for (size_t i = 0; i < lowers; i++) {
-        snprintf(name, sizeof name, "%zu", i);
-        if (symlink(op->argv[4 + i], name) < 0)
-            fail(init, root);
-        at += sprintf(at, i ? ":%s" : "%s", name);
-    }
-    if (mount("overlay", ".", "overlay", 0, options) < 0)
-        fail(init, "overlay");
-    free(options);
-    enter_root(init, root);
-}
-
-/* root PATH: a directory as it is. Bound to itself, since pivot_root(2) wants a mount. */
-void op_root(struct init *init, const struct op *op)
-{
-    struct mount_attributes attributes = {.propagation = MS_PRIVATE};
-    const char *path = op->argv[0];
-    cleanup_fd int tree = (int)syscall(SYS_open_tree, AT_FDCWD, path,
-                                       OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
-
-    if (tree < 0)
-        fail(init, path);
-    set_attributes(init, tree, &attributes, true);
-    if (syscall(SYS_move_mount, tree, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
-        fail(init, path);
-    enter_root(init, path);
-}
-
-static int make_filesystem(struct init *init, const char *type, char **options, uint64_t attributes)
+int make_filesystem(struct init *init, const char *type, char **options, uint64_t attributes)
 {
     cleanup_fd int context = (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
 
@@ -237,15 +193,49 @@ static int make_filesystem(struct init *init, const char *type, char **options, 
     return made;
 }
 
+static bool has_option(char **options, const char *key)
+{
+    size_t length = strlen(key);
+
+    while (*options && strncmp(*options, key, length) != 0)
+        options++;
+    return *options;
+}
+
+/* Copies what the image has in the place of a tmpfs into it: content always, owner and mode of the
+ * directory itself where no option says otherwise. */
+static void copy_up(struct init *init, int place, int made, bool mode, bool owner)
+{
+    static struct copy copy = {.owners = true};
+    struct stat given;
+    cleanup_fd int from = openat(place, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    cleanup_fd int to = openat(made, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    copy.from = from;
+    copy.to = to;
+    if (from < 0 || to < 0 || fstat(to, &given) < 0)
+        fail(init, "the image's content");
+    if (copy_tree(&copy) < 0)
+        fail(init, *copy.path ? copy.path : "the image's content");
+    if ((owner && fchown(to, given.st_uid, given.st_gid) < 0) ||
+        (mode && fchmod(to, given.st_mode & 07777) < 0))
+        fail(init, "the image's content");
+}
+
 /* mount DEST TYPE FLAGS OPTION...: a new file system. */
 void op_mount(struct init *init, const struct op *op)
 {
     struct mount_flags flags = parse_flags(init, op->argv[2]);
     cleanup_fd int place = place_for(init, op->argv[0], true, flags.real_place);
-    cleanup_fd int made = make_filesystem(init, op->argv[1], op->argv + 3,
-                                          flags.attributes.attr_set);
+    char **options = op->argv + 3;
+    bool mode = has_option(options, "mode="), owner = has_option(options, "uid=") || has_option(options, "gid=");
+    cleanup_fd int made = make_filesystem(init, op->argv[1], options,
+                                          flags.copy_up ? 0 : flags.attributes.attr_set);
 
-    flags.attributes.attr_set = flags.attributes.attr_clr = 0;
+    if (flags.copy_up)
+        copy_up(init, place, made, mode, owner);
+    else
+        flags.attributes.attr_set = flags.attributes.attr_clr = 0;
     set_attributes(init, made, &flags.attributes, false);
     attach(init, made, place);
 }
@@ -264,9 +254,39 @@ void op_bind(struct init *init, const struct op *op)
     attach(init, source, place);
 }
 
+/* cover DEST FLAGS UPPER WORK LOWER own|given: an overlay over one host directory, for what the
+ * container writes there. UPPER `own` was made for this and becomes as LOWER is. Paths travel as links to
+ * descriptors: strings of fsconfig(2) end at 255 bytes, and commas in them need no escape. */
+void op_cover(struct init *init, const struct op *op)
+{
+    static const char *const keys[] = {"upperdir", "workdir", "lowerdir"};
+    char words[3][64], plain[] = "userxattr", *options[] = {words[0], words[1], words[2], plain, NULL};
+    struct mount_flags flags = parse_flags(init, op->argv[1]);
+    struct stat lower;
+    int fds[3];
+
+    for (int i = 0; i < 3; i++) {
+        fds[i] = open(op->argv[2 + i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fds[i] < 0)
+            fail(init, op->argv[2 + i]);
+        snprintf(words[i], sizeof words[i], "%s=/proc/self/fd/%d", keys[i], fds[i]);
+    }
+    if (strcmp(op->argv[5], "own") == 0 &&
+        (fstat(fds[2], &lower) < 0 || fchown(fds[0], lower.st_uid, lower.st_gid) < 0 ||
+         fchmod(fds[0], lower.st_mode & 07777) < 0))
+        fail(init, op->argv[2]);
+    cleanup_fd int place = place_for(init, op->argv[0], true, flags.real_place);
+    cleanup_fd int made = make_filesystem(init, "overlay", options, flags.attributes.attr_set);
+    for (int i = 0; i < 3; i++)
+        close(fds[i]);
+    flags.attributes.attr_set = flags.attributes.attr_clr = 0;
+    set_attributes(init, made, &flags.attributes, false);
+    attach(init, made, place);
+}
+
 /* Takes a device of the host, which must be the one that its name says: /dev of the host may be
  * anything by now, and is what everything below masks with. */
-static int take_device(struct init *init, const char *name, dev_t wanted)
+int take_device(struct init *init, const char *name, dev_t wanted)
 {
     char path[NAME_MAX + 8];
     struct stat found;
@@ -322,79 +342,3 @@ void op_directory(struct init *init, const struct op *op)
         fail(init, op->argv[0]);
 }
 
-/* An empty directory that cannot be written. One serves every mask: another file system would cost
- * four calls, the same one again costs one. Only of an attached mount can a copy be taken, so the
- * first is attached itself. */
-static int take_cover(struct init *init)
-{
-    char *none[] = {NULL};
-
-    if (init->cover_fd >= 0)
-        return (int)syscall(SYS_open_tree, init->cover_fd, "",
-                            OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-    init->cover_fd = make_filesystem(init, "tmpfs", none,
-                                     MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-                                         MOUNT_ATTR_NOEXEC);
-    return fcntl(init->cover_fd, F_DUPFD_CLOEXEC, 0);
-}
-
-/* mask PATH: an empty file or directory in its place; nothing where there is nothing. */
-void op_mask(struct init *init, const struct op *op)
-{
-    struct mount_attributes attributes = {.attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE};
-    cleanup_fd int place = open_in_root(init, op->argv[0], O_PATH | O_NOFOLLOW, RESOLVE_NO_SYMLINKS);
-    cleanup_fd int cover = -1;
-
-    if (place < 0 && (errno == ENOENT || errno == ENOTDIR))
-        return;
-    if (place < 0)
-        fail(init, op->argv[0]);
-    if (is_directory(init, place)) {
-        cover = take_cover(init);
-        if (cover < 0)
-            fail(init, "an empty directory");
-    } else {
-        cover = take_device(init, "null", makedev(1, 3));
-        set_attributes(init, cover, &attributes, false);
-    }
-    attach(init, cover, place);
-}
-
-/* readonly PATH: the same files, read-only; nothing where there is nothing. */
-void op_readonly(struct init *init, const struct op *op)
-{
-    struct mount_attributes attributes = {.attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE};
-    cleanup_fd int place = open_in_root(init, op->argv[0], O_PATH | O_NOFOLLOW, RESOLVE_NO_SYMLINKS);
-
-    if (place < 0 && (errno == ENOENT || errno == ENOTDIR))
-        return;
-    cleanup_fd int again = place < 0 ? -1
-                                     : (int)syscall(SYS_open_tree, place, "",
-                                                    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
-                                                        AT_RECURSIVE | AT_EMPTY_PATH);
-    if (again < 0)
-        fail(init, op->argv[0]);
-    set_attributes(init, again, &attributes, true);
-    attach(init, again, place);
-}
-
-/* readonly-root: --read-only, after everything that makes mount points. */
-void op_readonly_root(struct init *init, const struct op *op)
-{
-    struct mount_attributes attributes = {.attr_set = MOUNT_ATTR_RDONLY};
-
-    (void)op;
-    cleanup_fd int root = open_in_root(init, "/", O_PATH | O_DIRECTORY, 0);
-    if (root < 0)
-        fail(init, "/");
-    set_attributes(init, root, &attributes, false);
-}
-
-/* pivot: the container's root becomes the root, the host's tree goes (pivot_root(2), "." trick). */
-void op_pivot(struct init *init, const struct op *op)
-{
-    (void)op;
-    if (fchdir(init->root_fd) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
-        umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
-        fail(init, "pivot_root");
-}

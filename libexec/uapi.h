@@ -109,6 +109,9 @@ struct bpf_program {
 #define SYS_fsconfig 431
 #define SYS_fsmount 432
 #endif
+#ifndef RENAME_NOREPLACE
+#define RENAME_NOREPLACE 1
+#endif
 #ifndef SYS_close_range
 #define SYS_close_range 436
 #endif

@@ -51,6 +51,13 @@ class NoSuchContainer(NoSuchObject):
         self.word, self.known = name, known
 
 
+class NoSuchVolume(NoSuchObject):
+    """No volume has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f'no volume with name "{name}" found: no such volume')
+
+
 class ImageNotKnown(NoSuchObject):
     """No image in the store has this name, digest or id."""
 

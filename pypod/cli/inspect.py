@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 def inspect(args: Args) -> int:
-    """Print a JSON array of documents, containers first, then images."""
+    """Print a JSON array of documents: containers first, then images, then volumes."""
     kind = args.type or "all"
-    if kind not in ("all", "container", "image"):
-        known = ("network", "pod", "volume")
+    if kind not in ("all", "container", "image", "volume"):
+        known = ("network", "pod")
         if kind in known:
             raise UsageError(f"--type {kind}: there are no {kind}s yet")
-        raise UsageError(f'invalid type "{kind}": container, image or all')
+        raise UsageError(f'invalid type "{kind}": container, image, volume or all')
     return show(args, list(args.names), kind)
 
 
@@ -79,11 +79,19 @@ def _nothing(args: Args, name: str) -> NoSuchObject:
 
 
 def _one(args: Args, name: str, kind: str) -> dict[str, Any]:
-    if kind != "image":
+    if kind in ("all", "container"):
         try:
             container = objects.find(args.places, name)
             return engine_inspect.inspect(container, size=getattr(args, "size", False))
         except NoSuchObject:
             if kind == "container":
                 raise
-    return engine_images.inspect(args.places, name)
+    if kind in ("all", "image"):
+        try:
+            return engine_images.inspect(args.places, name)
+        except NoSuchObject:
+            if kind == "image":
+                raise
+    from pypod.engine import volume_list
+
+    return volume_list.inspect(args.places, name)

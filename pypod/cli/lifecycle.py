@@ -270,7 +270,9 @@ def rm(args: Args) -> int:
     seconds = 0 if args.time is None else args.time
     code = for_each(
         targets,
-        lambda one: remove.remove(one, facts, force=args.force, seconds=seconds),
+        lambda one: remove.remove(
+            one, facts, force=args.force, seconds=seconds, volumes=args.volumes
+        ),
         ignore_missing=args.force or args.ignore,
     )
     remove.sweep(args.places, facts)

@@ -52,7 +52,7 @@ def run(args: Args) -> int:
         assert channel is not None, "a container made by this command runs already"
     except PypodError as error:
         if made.create["auto_remove"] or not start.failed_to_start(error):
-            remove.remove(container, facts, force=True)
+            remove.remove(container, facts, force=True, volumes=True)
         raise
     if args.detach:
         channel.close()

@@ -11,6 +11,7 @@ from pypod import __version__
 from pypod.engine import lookups, remove
 from pypod.engine import names as engine_names
 from pypod.engine import network as engine_network
+from pypod.engine.claim import Claim
 from pypod.errors import NoSuchContainer, PypodError
 from pypod.kernel import fastjson
 from pypod.kernel.facts import devices as host_devices
@@ -98,9 +99,10 @@ def _create(
         lowest = (lower,) if lower else ()
     elif chains:
         passwd, group = layers.passwd(chains[-1]), layers.group(chains[-1])
+    cwd = _cwd()
     staging = _stage(places, facts, options)
     try:
-        with staging:
+        with staging, Claim(places, options, image, cwd) as volumes:
             ids = build.Identity(
                 id=staging.id,
                 name=staging.name,
@@ -110,12 +112,14 @@ def _create(
                 group=group,
                 image_name=image_name,
                 environment=dict(os.environ),
-                cwd=_cwd(),
+                cwd=cwd,
                 shared=engine_names.shared(places, options.network),
                 devices=host_devices() if options.privileged else (),
                 found=lookups.found(options),
                 ports=tuple(published),
                 exposed=tuple(exposed),
+                volumes=volumes.found,
+                inherited=volumes.inherited,
             )
             config = build.container_config(options, image, facts, ids)
             _check_sources(config, os.path.dirname(staging.final))
@@ -141,6 +145,7 @@ def _create(
             if not options.rm:
                 staging.sync()
             container, lock = staging.publish()
+            volumes.keep()
     except OSError as error:
         raise PypodError(
             f"cannot make container {staging.name}: {error.filename or ''}: {error.strerror}"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pypod.engine import inspect_mounts
 from pypod.spec import ports as spec_ports
 from pypod.text import units
 
@@ -51,7 +52,7 @@ def inspect(container: Container, *, size: bool = False) -> dict[str, Any]:
         "BoundingCaps": capabilities.get("bounding", []),
         "ExecIDs": [],
         "GraphDriver": {"Name": "overlay", "Data": _graph(config)},
-        "Mounts": _mounts(container, config),
+        "Mounts": inspect_mounts.mounts(create, config),
         "Dependencies": [],
         "NetworkSettings": _network(create),
         "Namespace": "",
@@ -106,32 +107,6 @@ def _graph(config: dict[str, Any]) -> dict[str, str]:
     return data
 
 
-def _mounts(container: Container, config: dict[str, Any]) -> list[dict[str, Any]]:
-    found = []
-    for mount in config["mounts"][1:]:
-        source = mount.get("source", "")
-        options = mount.get("options", [])
-        own = source.startswith(container.directory + "/")
-        if mount.get("type") != "bind" or own or mount["destination"] == "/sys":
-            continue
-        if source.startswith("/dev/") and mount["destination"] == source:
-            continue
-        kinds = ("private", "slave", "shared", "rprivate", "rslave", "rshared")
-        found.append(
-            {
-                "Type": "bind",
-                "Source": source,
-                "Destination": mount["destination"],
-                "Driver": "",
-                "Mode": "",
-                "Options": [one for one in options if one not in ("ro", "rw", *kinds)],
-                "RW": "ro" not in options,
-                "Propagation": next((one for one in options if one in kinds), "rprivate"),
-            }
-        )
-    return found
-
-
 def _network(create: dict[str, Any]) -> dict[str, Any]:
     return {
         "EndpointID": "",
@@ -171,7 +146,7 @@ def _config(create: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
         "Env": process["env"],
         "Cmd": create["cmd"],
         "Image": create["image"]["name"],
-        "Volumes": None,
+        "Volumes": inspect_mounts.image_volumes(create),
         "WorkingDir": process["cwd"],
         "Entrypoint": create["entrypoint"],
         "OnBuild": None,
@@ -189,7 +164,7 @@ def _host_config(
     create: dict[str, Any], options: dict[str, Any], config: dict[str, Any]
 ) -> dict[str, Any]:
     return {
-        "Binds": list(options.get("volume") or ()),
+        "Binds": inspect_mounts.binds(create, config),
         "ContainerIDFile": options.get("cidfile") or "",
         "LogConfig": {"Type": "k8s-file", "Config": None, "Path": "", "Tag": "", "Size": "0B"},
         "NetworkMode": create["network"],
@@ -215,7 +190,7 @@ def _host_config(
         "Tmpfs": _tmpfs(options.get("tmpfs") or ()),
         "UTSMode": "private",
         "UsernsMode": "",
-        "ShmSize": 65536000,
+        "ShmSize": inspect_mounts.shm_size(options.get("shm_size") or ""),
         "Runtime": "oci",
         "Init": bool(options.get("init")),
         "Memory": 0,

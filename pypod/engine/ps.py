@@ -213,6 +213,16 @@ def _by_ancestor(value: str) -> Test:
     return test
 
 
+def _by_volume(value: str) -> Test:
+    """Test for a volume's name, a host directory, or a place in the container."""
+
+    def test(row: Row) -> bool:
+        records = row.create.get("volumes", ())
+        return any(value in (one.get("source"), one["destination"]) for one in records)
+
+    return test
+
+
 _FILTERS: dict[str, Callable[[str], Test]] = {
     "name": _by_name,
     "id": _by_id,
@@ -220,6 +230,7 @@ _FILTERS: dict[str, Callable[[str], Test]] = {
     "label": _by_label,
     "exited": _by_exited,
     "ancestor": _by_ancestor,
+    "volume": _by_volume,
 }
 
 

@@ -12,6 +12,8 @@ from pypod.kernel.locks import Lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from pypod.kernel.paths import Places
     from pypod.spec.facts import HostFacts
     from pypod.store.objects import Container
@@ -20,18 +22,25 @@ SIGTERM = 15
 
 
 def remove(
-    container: Container, facts: HostFacts, *, force: bool = False, seconds: float = 0
+    container: Container,
+    facts: HostFacts,
+    *,
+    force: bool = False,
+    seconds: float = 0,
+    volumes: bool = False,
 ) -> None:
     """Remove a container: its record, its name, its writable layer.
 
     A running one is refused unless `force`, which stops it first, with `seconds` of patience before
-    SIGKILL. Raises ObjectInUse, NoSuchContainer.
+    SIGKILL. With `volumes`, and always for a `--rm` container, its anonymous volumes go too. Raises
+    ObjectInUse, NoSuchContainer.
     """
     for _attempt in range(3):
         with container.lock():
             status = container.status()
             if not status.alive:
                 cidfile = _cidfile(container)
+                create = _create_record(container)
                 path = container.to_trash()
                 break
         if not force:
@@ -50,6 +59,10 @@ def remove(
     if cidfile:
         _drop_cidfile(cidfile, container.id)
     remove_tree(container.places, path, facts)
+    if create.get("volumes") and (volumes or create.get("auto_remove")):
+        from pypod.engine.volumes import remove_anonymous
+
+        remove_anonymous(container.places, facts, create)
     if status.pids is not None:
         forget_socket(container.places, container.id)
 
@@ -72,6 +85,13 @@ def _drop_cidfile(path: str, id: str) -> None:
             os.unlink(path)
     except OSError:
         pass
+
+
+def _create_record(container: Container) -> dict[str, Any]:
+    try:
+        return container.create
+    except PypodError:  # a damaged record must be removable
+        return {}
 
 
 def _stop_signal(container: Container) -> int:
@@ -105,7 +125,7 @@ def sweep(places: Places, facts: HostFacts) -> None:
     for name in _entries(places.trash):
         _delete_unless_held(places, f"{places.trash}/{name}", facts)
     for name in _entries(places.tmp):
-        if name.startswith(("container-", "unpack-")):
+        if name.startswith(("container-", "unpack-", "volume-")):
             _delete_unless_held(places, f"{places.tmp}/{name}", facts)
 
 

@@ -88,6 +88,10 @@ def _spawn(
     inherited: Inherited | None,
 ) -> Channel:
     facts = as_created(facts, create)
+    if create.get("volumes"):
+        from pypod.engine import volumes
+
+        volumes.before_start(container, facts, config, create)
     connection = network.connect(container.places, container.id, create, facts)
     try:
         return _spawn_connected(container, facts, config, create, run, inherited, connection)

@@ -47,6 +47,11 @@ class Places(Value):
         return self.graph + "/names"
 
     @property
+    def volumes(self) -> str:
+        """One directory per volume, called as it is."""
+        return self.graph + "/volumes"
+
+    @property
     def trash(self) -> str:
         """Renamed here first, deleted after: readers never see half an object."""
         return self.graph + "/trash"

@@ -57,6 +57,7 @@ def show(
     *,
     heading: bool = True,
     id_heading: str = "CONTAINER ID",
+    headings: dict[str, str] | None = None,
 ) -> None:
     """Print rows through --format; a `table` template gets headings made of its fields."""
     if text in ("json", "{{json .}}"):
@@ -69,14 +70,15 @@ def show(
         sys.stdout.write("".join(_whole(out) for out in _all(text, rows)))
         return
     cells = text.removeprefix("table").strip()
-    lines = [_headings(cells, id_heading)] if heading else []
+    known = {"ID": id_heading, **(headings or {})}
+    lines = [_headings(cells, known)] if heading else []
     lines += _all(cells, rows)
     columns.print_table([line.split("\t") for line in lines])
 
 
-def _headings(text: str, id_heading: str) -> str:
+def _headings(text: str, own: dict[str, str]) -> str:
     """Return the heading of a template: each field's name in capitals."""
-    known = {**_KNOWN, "ID": id_heading}
+    known = {**_KNOWN, **own}
     out, rest = "", template.expand_escapes(text)
     while "{{" in rest:
         before, _, after = rest.partition("{{")

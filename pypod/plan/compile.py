@@ -8,7 +8,7 @@ PlanError for what pypod-init cannot do.
 from __future__ import annotations
 
 from pypod.constants import FD_BPF, FD_PIDFD, FD_PRESERVE
-from pypod.errors import PypodError
+from pypod.plan.mounts import Binds, PlanError, is_overlay, mount_ops, root_ops
 from pypod.plan.ops import Op, op
 from pypod.spec.security import capability_mask
 
@@ -50,23 +50,6 @@ _LINKS = (
     ("pts/ptmx", "/dev/ptmx"),
 )
 
-_REAL_PLACES = frozenset(("/proc", "/sys", "/dev"))
-"""Where an image's symbolic link would move the file system that protects the host."""
-
-_ATTRIBUTES = frozenset(
-    "ro rw nosuid nodev noexec noatime relatime strictatime nodiratime".split()
-)
-_PROPAGATION = {
-    word: word.removeprefix("r")
-    for word in "private rprivate slave rslave shared rshared unbindable runbindable".split()
-}
-_IGNORED = frozenset("suid dev exec atime diratime rbind bind async defaults z Z".split())
-
-
-class PlanError(PypodError):
-    """The configuration asks for something that pypod-init does not do."""
-
-
 def compile_run(
     config: dict[str, Any], facts: HostFacts, *, descriptors: int = 0, listening: bool = False
 ) -> list[Op]:
@@ -83,22 +66,22 @@ def compile_run(
     plan = _join(joined)
     kinds -= joined
     if "user" in kinds:
-        plan += _id_maps(linux, facts)
+        plan += id_maps(linux, facts)
     plan.append(op("unshare", *_namespace_words(kinds)))
     plan.append(op("private"))
     plan.append(op("umask", 0))  # the caller's must not narrow what is made from here on
-    binds = _Binds()
-    rest = mounts[1:] if _is_overlay(mounts) else mounts
+    binds = Binds()
+    rest = mounts[1:] if is_overlay(mounts) else mounts
     placed = []
     for mount in rest:
-        placed += _mount(mount, binds)
+        placed += mount_ops(mount, binds)
         if mount["destination"] == "/dev" and mount.get("type") == "tmpfs":
             # At once: what is mounted after it could lie over /dev, by a link of the image.
             placed += [op("device", *device) for device in DEVICES]
             placed += [op("link", *link) for link in _LINKS]
     plan += binds.sources
     plan.append(_identity(config, facts))
-    plan += _root(config, mounts)
+    plan += root_ops(config)
     plan += placed
     if process.get("cwd", "/") != "/":
         plan.append(op("directory", process["cwd"], "755"))
@@ -169,7 +152,7 @@ def compile_tool(
         plan.append(op("join", join_pidfd, *namespaces))
     else:
         if "user" in namespaces:
-            plan += _map_ops(facts, facts.uid_map, facts.gid_map)
+            plan += map_ops(facts, facts.uid_map, facts.gid_map)
         plan.append(op("unshare", *namespaces))
         if "mount" in namespaces:
             plan.append(op("private"))
@@ -198,7 +181,8 @@ def _namespace_words(kinds: set[str]) -> list[str]:
     return [_OWN_WORD.get(kind, kind) for kind in _NAMESPACES if kind in kinds]
 
 
-def _id_maps(linux: dict[str, Any], facts: HostFacts) -> list[Op]:
+def id_maps(linux: dict[str, Any], facts: HostFacts) -> list[Op]:
+    """Return what writes the id maps of a configuration."""
     maps = []
     for key in ("uidMappings", "gidMappings"):
         maps.append(
@@ -207,14 +191,15 @@ def _id_maps(linux: dict[str, Any], facts: HostFacts) -> list[Op]:
                 for entry in linux.get(key, ())
             )
         )
-    return _map_ops(facts, maps[0], maps[1])
+    return map_ops(facts, maps[0], maps[1])
 
 
-def _map_ops(
+def map_ops(
     facts: HostFacts,
     uids: tuple[tuple[int, int, int], ...],
     gids: tuple[tuple[int, int, int], ...],
 ) -> list[Op]:
+    """Return what writes these maps, by the tools that this caller needs for it."""
     tools = ("direct", "direct")
     if facts.map == "full":
         tools = (facts.newuidmap, facts.newgidmap)
@@ -239,96 +224,6 @@ def _identity(config: dict[str, Any], facts: HostFacts) -> Op:
         gid = linux["gidMappings"][0]["containerID"]
         return op("identity", uid, gid, "keep")
     return op("identity", 0, 0, "keep" if _keeps_groups(config) else "setgroups")
-
-
-def _is_overlay(mounts: Sequence[dict[str, Any]]) -> bool:
-    return bool(mounts) and mounts[0]["destination"] == "/" and mounts[0].get("type") == "overlay"
-
-
-def _root(config: dict[str, Any], mounts: Sequence[dict[str, Any]]) -> list[Op]:
-    root = config["root"]["path"]
-    if not _is_overlay(mounts):
-        return [op("root", root)]
-    options, lowers, upper, work = [], "", "", ""
-    for option in mounts[0].get("options", ()):
-        key, _, value = option.partition("=")
-        if key == "lowerdir":
-            lowers = value
-        elif key == "upperdir":
-            upper = value
-        elif key == "workdir":
-            work = value
-        else:
-            options.append(option)
-    return [op("overlay", root, upper, work, ",".join(options), *split_layers(lowers))]
-
-
-def split_layers(text: str) -> list[str]:
-    """Return the directories of a `lowerdir=` value; `\\:` and `\\,` are escapes (overlayfs)."""
-    layers, current = [], ""
-    at = 0
-    while at < len(text):
-        if text[at] == "\\" and at + 1 < len(text):
-            current += text[at + 1]
-            at += 1
-        elif text[at] == ":":
-            layers.append(current)
-            current = ""
-        else:
-            current += text[at]
-        at += 1
-    return [*layers, current]
-
-
-class _Binds:
-    """The bind sources of a configuration: they are taken before the ids change."""
-
-    def __init__(self) -> None:
-        self.sources: list[Op] = []
-
-    def bind(self, source: str, destination: str, flags: str, *, recursive: bool) -> Op:
-        slot = str(len(self.sources))
-        shown = ",".join(word for word in flags.split(",") if word not in ("", "private"))
-        text = f"bind {source} -> {destination}" + (f" ({shown})" if shown else "")
-        self.sources.append(Named("source", (slot, source, "rec" if recursive else "one"), text))
-        return Named("bind", (slot, destination, flags), text)
-
-
-class Named(Op):
-    """An operation that is only half of what people know it as: both halves of a bind say all."""
-
-    text: str = ""
-
-    def describe(self) -> str:
-        """Return `bind SOURCE -> DESTINATION (flags)`."""
-        return self.text
-
-
-def _mount(mount: dict[str, Any], binds: _Binds) -> list[Op]:
-    destination, kind = mount["destination"], mount.get("type", "bind")
-    options = mount.get("options", [])
-    flags, data = [], []
-    for option in options:
-        if option in _ATTRIBUTES:
-            flags.append(option)
-        elif option in _PROPAGATION:
-            flags.append(_PROPAGATION[option])
-        elif option not in _IGNORED:
-            data.append(option)
-    if destination in _REAL_PLACES:
-        flags.append("real")
-    words = ",".join(flag for flag in flags if flag != "rw")
-    if kind == "bind" or "bind" in options or "rbind" in options:
-        if data:
-            raise PlanError(f"bind mount at {destination}: option {data[0]} is not supported")
-        whole = "bind" not in options
-        return [binds.bind(mount["source"], destination, words, recursive=whole)]
-    if kind == "cgroup":
-        raise PlanError("cgroup version 1 cannot be mounted in a container")
-    if kind == "devpts":
-        data = [option for option in data if option != "newinstance"]  # since 4.7 always so
-    source = mount.get("source") or kind
-    return [op("mount", destination, kind, words, f"source={source}", *data)]
 
 
 def _process(

@@ -13,9 +13,11 @@ from pypod.runtime.init import Running, run_tool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pypod.plan.ops import Op
     from pypod.spec.facts import HostFacts
 
-_PROGRAM = 5
+PROGRAM = 5
+"""The descriptor of the program, in a plan that a caller brings."""
 _ANSWER_MOST = 256 << 20
 _LINE_MOST = 400
 """Characters of an error: a name may have 4096."""
@@ -24,19 +26,28 @@ _LINE_MOST = 400
 class Worker:
     """One pypod-files at work. `wait` must be called."""
 
-    def __init__(self, facts: HostFacts, words: list[str], stdin: int | None = None) -> None:
-        """Start a verb; `stdin` is a descriptor that stays the caller's."""
+    def __init__(
+        self,
+        facts: HostFacts,
+        words: list[str],
+        stdin: int | None = None,
+        plan: list[Op] | None = None,
+    ) -> None:
+        """Start a verb; `stdin` is a descriptor that stays the caller's.
+
+        `plan` is for a verb that needs more than the user's default map.
+        """
         self._answer = os.memfd_create("answer", os.MFD_CLOEXEC)
         self._errors = os.memfd_create("errors", os.MFD_CLOEXEC)
         program = memfd.helper("pypod-files")
         try:
-            plan = compile_tool(facts, ["pypod-files", *words], exec_fd=_PROGRAM)
+            plan = plan or compile_tool(facts, ["pypod-files", *words], exec_fd=PROGRAM)
             self._running: Running = run_tool(
                 plan,
                 stdin=stdin,
                 stdout=self._answer,
                 stderr=self._errors,
-                extra_fds={_PROGRAM: program},
+                extra_fds={PROGRAM: program},
             )
         except BaseException:
             os.close(self._answer)
@@ -67,11 +78,17 @@ def _printable(text: bytes) -> str:
     return line if len(line) <= _LINE_MOST else line[:100] + "…" + line[101 - _LINE_MOST :]
 
 
-def run(facts: HostFacts, words: list[str], noun: str, stdin: bytes = b"") -> bytes:
+def run(
+    facts: HostFacts,
+    words: list[str],
+    noun: str,
+    stdin: bytes = b"",
+    plan: list[Op] | None = None,
+) -> bytes:
     """Run a verb to its end. Raises PypodError."""
     source = memfd.sealed("words", stdin) if stdin else None
     try:
-        return Worker(facts, words, source).wait(noun)
+        return Worker(facts, words, source, plan).wait(noun)
     finally:
         if source is not None:
             os.close(source)

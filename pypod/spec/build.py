@@ -14,6 +14,7 @@ from pypod.spec import namespaces, sandbox, security, service
 from pypod.spec import network as spec_network
 from pypod.spec import ports as spec_ports
 from pypod.spec import process as spec_process
+from pypod.spec import volumes as spec_volumes
 from pypod.value import Value
 
 TYPE_CHECKING = False
@@ -52,6 +53,10 @@ class Identity(Value):
     ports: tuple[Port, ...] = ()
     """Published ports, those of the host chosen."""
     exposed: tuple[Port, ...] = ()
+    volumes: dict[str, spec_volumes.Found] = {}
+    """The volumes that are there, by the key of their requests."""
+    inherited: tuple[spec_volumes.Request, ...] = ()
+    """What --volumes-from adds."""
 
 
 def container_config(
@@ -96,7 +101,7 @@ def container_config(
         "process": process,
         "root": {"path": ids.directory + "/rootfs", "readonly": options.read_only},
         "hostname": _hostname(options, facts, ids),
-        "mounts": _mounts(options, facts, ids, gid_map),
+        "mounts": _mounts(options, image, facts, ids, user, gid_map),
         "linux": linux,
     }
     if options.init:
@@ -111,6 +116,7 @@ def create_document(
     """Return create.json but for the times: what `inspect`, `stop` and `start` need to know."""
     argv, entrypoint, cmd = _command(options, image)
     signal = options.stop_signal or _image_signal(image)
+    asked = spec_volumes.requests(options, image, ids.cwd, ids.inherited)
     return {
         "id": ids.id,
         "name": ids.name,
@@ -134,7 +140,8 @@ def create_document(
         "exposed_ports": spec_ports.words(ids.exposed),
         "map": facts.map,
         "http_proxy": True,
-        "mounts": [spec_mounts.volume(text, ids.cwd)["destination"] for text in options.volume],
+        "mounts": [one.destination for one in asked if one.kind != "tmpfs"],
+        "volumes": spec_volumes.records(asked, ids.volumes),
         "cwd": ids.cwd,
         "options": options.record(),
     }
@@ -227,20 +234,26 @@ def _workdir(options: CreateOptions, image: ImageRecord) -> str:
 
 
 def _mounts(
-    options: CreateOptions, facts: HostFacts, ids: Identity, gid_map: tuple[Extent, ...]
+    options: CreateOptions,
+    image: ImageRecord,
+    facts: HostFacts,
+    ids: Identity,
+    user: spec_ids.User,
+    gid_map: tuple[Extent, ...],
 ) -> list[dict[str, Any]]:
     network = spec_network.network(options.network).kind
-    asked = [spec_mounts.volume(text, ids.cwd) for text in options.volume]
-    asked += [spec_mounts.tmpfs(text) for text in options.tmpfs]
-    taken = [mount["destination"] for mount in asked]
-    for destination in taken:
-        if taken.count(destination) > 1:
-            raise UsageError(f"{destination}: duplicate mount destination")
+    requests = spec_volumes.requests(options, image, ids.cwd, ids.inherited)
+    asked = [
+        spec_volumes.oci(one, ids.volumes, user, ids.directory, number)
+        for number, one in enumerate(requests)
+    ]
+    taken = [one.destination for one in requests]
     own = spec_mounts.base(
         facts,
         host_network=spec_network.shows_host(network, facts.map),
         has_tty_group=spec_ids.is_mapped(gid_map, 5),
         privileged=options.privileged,
+        shm_size=options.shm_size,
     )
     if options.read_only:
         own += spec_mounts.read_only_tmpfs()

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mounts of a container: the grammars of -v and --tmpfs, and what every container has."""
+"""Mounts of a container: the grammar of --tmpfs, and what every container has."""
 
 from __future__ import annotations
 
-from pypod.errors import PypodError, UsageError
+from pypod.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,13 +12,9 @@ if TYPE_CHECKING:
 
     from pypod.spec.facts import HostFacts
 
-_BIND_OPTIONS = frozenset(
-    "ro rw z Z nosuid suid nodev dev noexec exec bind rbind private rprivate slave rslave shared"
-    " rshared unbindable runbindable noatime relatime strictatime".split()
-)
-_LATER = {"U": "changing the owner", "O": "a throw-away overlay", "idmap": "an id-mapped mount"}
 _TMPFS_FLAGS = frozenset("ro rw nosuid suid nodev dev noexec exec noatime relatime".split())
 _TMPFS_KEYS = frozenset(("size", "mode", "uid", "gid", "nr_inodes", "nr_blocks"))
+_SIZES = {"b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
 def clean(path: str, what: str) -> str:
@@ -42,46 +38,16 @@ def clean(path: str, what: str) -> str:
     return "/" + "/".join(parts)
 
 
-def volume(text: str, cwd: str) -> dict[str, Any]:
-    """Return the OCI mount of `-v SOURCE:DESTINATION[:OPTIONS]`. Raises UsageError, PypodError."""
-    fields = text.split(":")
-    if len(fields) > 3 or not fields[0]:
-        raise UsageError(f"-v {text}: incorrect volume format", hint="-v /host:/container[:ro]")
-    if len(fields) == 1 or not fields[0].startswith(("/", ".")):
-        kind = "anonymous" if len(fields) == 1 else "named"
-        raise PypodError(
-            f"-v {text}: {kind} volumes are not there yet",
-            hint="-v /host:/container; a host path begins with / or ./",
-        )
-    source, destination = _host_path(fields[0], cwd), clean(fields[1], f"-v {text}")
-    options = []
-    for option in fields[2].split(",") if len(fields) == 3 and fields[2] else ():
-        if option.partition("=")[0] in _LATER:
-            raise PypodError(f"-v {text}: {_LATER[option.partition('=')[0]]} is not there yet")
-        if option not in _BIND_OPTIONS:
-            raise UsageError(f'-v {text}: unknown option "{option}"')
-        if option not in ("z", "Z", "rw"):
-            options.append(option)
-    if "bind" not in options and "rbind" not in options:
-        options.insert(0, "rbind")
-    if not any(option.endswith(("private", "slave", "shared", "bindable")) for option in options):
-        options.append("rprivate")
-    return {"destination": destination, "type": "bind", "source": source, "options": options}
-
-
-def _host_path(path: str, cwd: str) -> str:
-    """Return an absolute host path without `.`; `..` stays, as it follows symbolic links."""
-    if not path.startswith("/"):
-        path = f"{cwd}/{path}"
-    return "/" + "/".join(part for part in path.split("/") if part not in ("", "."))
-
-
 def tmpfs(text: str) -> dict[str, Any]:
-    """Return the OCI mount of `--tmpfs DESTINATION[:OPTIONS]`. Raises UsageError."""
+    """Return the OCI mount of `--tmpfs DESTINATION[:OPTIONS]`. Raises UsageError.
+
+    What the image has there is copied into it, as podman does, unless `notmpcopyup` is given.
+    """
     destination, _, words = text.partition(":")
     destination = clean(destination, f"--tmpfs {text}")
     flags = {"nosuid": "nosuid", "nodev": "nodev", "noexec": "noexec"}
     data = []
+    copy = "tmpcopyup"
     for option in words.split(",") if words else ():
         key = option.partition("=")[0]
         if option in _TMPFS_FLAGS:
@@ -90,16 +56,36 @@ def tmpfs(text: str) -> dict[str, Any]:
                 flags["no" + plain] = option if option.startswith("no") else ""
             elif option != "rw":
                 flags[option] = option
-        elif key in _TMPFS_KEYS and "=" in option:
+        elif (key in _TMPFS_KEYS and "=" in option) or option == "noswap":
             data.append(option)
-        elif option not in ("tmpcopyup", "notmpcopyup", "rprivate"):
+        elif option in ("tmpcopyup", "notmpcopyup"):
+            copy = option
+        elif option not in ("rprivate", "private"):
             raise UsageError(f'--tmpfs {text}: unknown option "{option}"')
     options = ["rprivate", *(flag for flag in flags.values() if flag), *data]
+    if copy == "tmpcopyup":
+        options.append(copy)
     return {"destination": destination, "type": "tmpfs", "source": "tmpfs", "options": options}
 
 
+def size(text: str, what: str) -> int:
+    """Return the bytes of `64m`, `1g`, `65536`. Raises UsageError."""
+    word = text.lower().removesuffix("ib").removesuffix("b") if text != "b" else ""
+    unit = 1
+    if word and word[-1] in _SIZES:
+        unit, word = _SIZES[word[-1]], word[:-1]
+    if not (word.isascii() and word.isdigit()):
+        raise UsageError(f'{what}: invalid size "{text}"', hint="a number and b, k, m or g")
+    return int(word) * unit
+
+
 def base(
-    facts: HostFacts, *, host_network: bool, has_tty_group: bool, privileged: bool = False
+    facts: HostFacts,
+    *,
+    host_network: bool,
+    has_tty_group: bool,
+    privileged: bool = False,
+    shm_size: str = "",
 ) -> list[dict[str, Any]]:
     """Return what every container has (security.md section 2, last column)."""
     devpts = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]
@@ -107,11 +93,15 @@ def base(
         devpts.append("gid=5")
     dev = ["nosuid", "noexec", "strictatime", "mode=755", "size=64m"]
     protected = ["nosuid", "noexec", "nodev"]
+    shared = "65536k"
+    if shm_size:
+        # 0 is no limit, in podman's options as in the kernel's.
+        shared = str(size(shm_size, f"--shm-size {shm_size}"))
     mounts = [
         _mount("/proc", "proc", "proc", protected),
         _mount("/dev", "tmpfs", "tmpfs", dev),
         _mount("/dev/pts", "devpts", "devpts", devpts),
-        _mount("/dev/shm", "tmpfs", "shm", [*protected, "mode=1777", "size=65536k"]),
+        _mount("/dev/shm", "tmpfs", "shm", [*protected, "mode=1777", f"size={shared}"]),
         _mount("/dev/mqueue", "mqueue", "mqueue", protected),
     ]
     if host_network:
@@ -142,7 +132,7 @@ def _mount(destination: str, kind: str, source: str, options: list[str]) -> dict
 def read_only_tmpfs() -> list[dict[str, Any]]:
     """Return podman's --read-only-tmpfs: where programs write although the root is read-only."""
     return [
-        _mount(path, "tmpfs", "tmpfs", ["nosuid", "nodev", f"mode={mode}"])
+        _mount(path, "tmpfs", "tmpfs", ["nosuid", "nodev", f"mode={mode}", "tmpcopyup"])
         for path, mode in (("/run", "755"), ("/tmp", "1777"), ("/var/tmp", "1777"))
     ]
 

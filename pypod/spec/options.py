@@ -82,6 +82,11 @@ class CreateOptions(Value):
     umask: str = ""
     unsetenv: tuple[str, ...] = ()
     unsetenv_all: bool = False
+    # volumes
+    mount: tuple[str, ...] = ()
+    volumes_from: tuple[str, ...] = ()
+    image_volume: str = ""
+    shm_size: str = ""
 
     def record(self) -> dict[str, Any]:
         """Return what create.json keeps: no text of env files, which is in the environment."""

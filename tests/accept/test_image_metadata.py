@@ -63,6 +63,86 @@ def test_s18_workdir_through_a_link(pypod: Program, make_image: Make, sentinel: 
     assert not (sentinel.path / "made").exists()
 
 
+VOLUMES = ["/l", "/l/dir", "/l/new/deep", "/../../../..{}", "/../../../..{}/dir", "/a/../l"]
+
+
+@pytest.mark.parametrize("place", VOLUMES)
+@pytest.mark.parametrize("how", ["absolute", "relative"])
+def test_s18_volume_through_a_link(
+    pypod: Program, make_image: Make, sentinel: Sentinel, place: str, how: str
+) -> None:
+    # CVE-2022-23648: what a VOLUME's path leads to on the host is never copied into the volume.
+    target = str(sentinel.path) if how == "absolute" else f"../../../../../..{sentinel.path}"
+    volume = place.format(sentinel.path)
+    name = make_image({"l": images.link(target)}, {"Volumes": {volume: {}}})
+    script = "cd $0 && find . -type f; echo end; echo x > written"
+    for words in (("-v", "/unrelated"), ("-v", f"s18-{os.getpid()}:{volume}")):
+        done = pypod("run", "--rm", *words, name, "sh", "-c", script, volume, check=None)
+        assert done.rc in (0, 125), done.err
+        assert "keep" not in done.out
+        assert "inner" not in done.out
+        assert done.out in ("end\n", "")
+    assert not (sentinel.path / "new").exists()
+    pypod("volume", "rm", "-f", f"s18-{os.getpid()}")
+
+
+def test_s18_what_a_volume_has_is_never_overwritten(
+    pypod: Program, make_image: Make, sentinel: Sentinel
+) -> None:
+    # CVE-2020-1726: the content of an image goes into an empty volume only.
+    volume = f"s18-kept-{os.getpid()}"
+    name = make_image(
+        {"data": images.directory(), "data/f": b"of the image\n", "data/g": b"new\n"},
+        {"Volumes": {"/data": {}}},
+    )
+    words = ("run", "--rm", "-v", f"{volume}:/data:nocopy", name, "sh", "-c")
+    pypod(*words, f"echo mine > /data/f; ln -s {sentinel.path}/keep /data/g")
+    out = pypod("run", "--rm", "-v", f"{volume}:/data", name, "sh", "-c", "cat /data/f; ls /data")
+    assert out.out == "mine\nf\ng\n"
+    pypod("volume", "rm", volume)
+
+
+def test_s18_a_volume_is_swapped_while_it_is_copied(
+    pypod: Program, make_image: Make, sentinel: Sentinel
+) -> None:
+    # Whoever has the volume already turns every name in it into a link to the host, all the time.
+    files: dict[str, Any] = {"data": images.directory()}
+    for number in range(20):
+        files[f"data/d{number}"] = images.directory()
+        files[f"data/d{number}/f"] = b"x" * 1000
+    name = make_image(files)
+    volume = f"s18-swap-{os.getpid()}"
+    swap = (
+        f"while :; do for n in 0 5 10 19; do ln -sfn {sentinel.path} /v/d$n; "
+        f"ln -sfn {sentinel.path}/keep /v/f; rm -rf /v/d$n /v/f; done; done"
+    )
+    for _ in range(3):
+        attacker = pypod("run", "-d", "-v", f"{volume}:/v", make_image({}), "sh", "-c", swap).line
+        for _ in range(4):
+            done = pypod("run", "--rm", "-v", f"{volume}:/data", name, "true", check=None)
+            assert done.rc in (0, 125), done.err
+        pypod("rm", "-f", "-t", "0", attacker)
+        pypod("volume", "rm", volume)
+
+
+def test_s18_a_volume_is_given_away_while_it_is_swapped(
+    pypod: Program, make_image: Make, sentinel: Sentinel
+) -> None:
+    name = make_image({})
+    volume = f"s18-chown-{os.getpid()}"
+    swap = (
+        "mkdir -p /v/a/b/c /v/x; while :; do mv /v/a/b /v/x/b; "
+        f"ln -sfn {sentinel.path} /v/a/b; rm /v/a/b; mv /v/x/b /v/a/b; done"
+    )
+    attacker = pypod("run", "-d", "-v", f"{volume}:/v", name, "sh", "-c", swap).line
+    for number in range(8):
+        user = "user" if number % 2 else "root"
+        words = ("run", "--rm", "-u", user, "-v", f"{volume}:/v:U", name, "true")
+        assert pypod(*words, check=None).rc in (0, 125)
+    pypod("rm", "-f", "-t", "0", attacker)
+    pypod("volume", "rm", volume)
+
+
 def test_s19_environment_of_an_image(pypod: Program, make_image: Make) -> None:
     name = make_image({}, {"Env": ["SECRET", "*", "A*", "=x", "OK=1", "PATH=/bin"]})
     out = pypod("run", "--rm", name, "env", env={"SECRET": "hunter2", "AB": "hunter2"}).out

@@ -153,6 +153,35 @@ def test_s10_nothing_is_mounted_over_proc(pypod: Program, image: str, place: str
     assert pypod("ps", "-aq").out == ""
 
 
+@pytest.mark.parametrize("place", ["/proc", "/proc/self/attr", "/x/../proc", "/sys/..", "/"])
+def test_s10_an_image_has_its_volume_over_proc(
+    pypod: Program, make_image: Make, place: str
+) -> None:
+    name = make_image({}, {"Volumes": {place: {}}})
+    volumes = pypod("volume", "ls", "-q").out
+    done = pypod("run", "--rm", name, "stat", "-f", "-c", "%T", "/proc", check=None)
+    if done.rc == 0:
+        assert done.out == "proc\n"
+    else:
+        assert done.rc == 125
+        assert done.err.startswith(f"Error: VOLUME {place} of the image: ")
+    assert pypod("volume", "ls", "-q").out == volumes
+    assert pypod("run", "--rm", "--image-volume", "ignore", name, "true").rc == 0
+
+
+@pytest.mark.parametrize("target", ["/proc", "proc/self", "/", "/sys", "/dev"])
+def test_s10_an_images_volume_leads_to_proc_by_a_link(
+    pypod: Program, make_image: Make, target: str
+) -> None:
+    name = make_image({"l": images.link(target)}, {"Volumes": {"/l": {}}})
+    volumes = pypod("volume", "ls", "-q").out
+    words = ("run", "--rm", name, "sh", "-c", "stat -f -c %T /proc; ls /proc/self/ns | wc -l")
+    done = pypod(*words, check=None)
+    assert done.rc == 125, done.out
+    assert "leads" in done.err
+    assert pypod("volume", "ls", "-q").out == volumes
+
+
 def test_s14_nobody_writes_what_runs(pypod: Program, registry: Registry, tmp_path: Path) -> None:
     exe = probe.build(tmp_path, "exe").read_bytes()
     files = images.busybox_files(exe=(exe, 0o755), self=images.link("/proc/self/exe"))

@@ -79,7 +79,8 @@ def test_no_verb_is_described_that_the_helper_does_not_know() -> None:
 
 
 def test_every_verb_that_the_compiler_uses_is_known() -> None:
-    plan = LIBEXEC.parent / "pypod" / "plan" / "compile.py"
-    used = set(re.findall(r'\b(?:op|Named)\(\s*"([a-z-]+)"', plan.read_text()))
+    plans = (LIBEXEC.parent / "pypod" / "plan").glob("*.py")
+    text = "".join(plan.read_text() for plan in plans)
+    used = set(re.findall(r'\b(?:op|Named)\(\s*"([a-z-]+)"', text))
     assert len(used) > 25
     assert used <= verbs_of_the_helper()

@@ -27,6 +27,10 @@ STORY = (
     (0, "images", "-q"),
     (0, "internal", "complete", "container"),
     (0, "internal", "complete", "object", "x"),
+    (0, "run", "--rm", "--network", "none", "-v", "data:/data", "-v", "/x", "pypod/hello"),
+    (0, "run", "--rm", "--network", "none", "-v", "data:/data", "pypod/hello"),
+    (0, "volume", "ls"),
+    (0, "volume", "rm", "data"),
 )
 
 

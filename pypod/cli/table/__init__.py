@@ -32,6 +32,7 @@ GROUPS = {
     "image": "Manage images",
     "internal": "",
     "system": "Manage pypod itself",
+    "volume": "Manage volumes",
 }
 """First words that are followed by a verb, and the modules of their tables; no text: hidden."""
 
@@ -86,6 +87,14 @@ IN_GROUP = {
     ("image", "inspect"): "image inspect",
     ("system", "info"): "info",
     ("internal", "complete"): "internal complete",
+    ("volume", "create"): "volume create",
+    ("volume", "exists"): "volume exists",
+    ("volume", "inspect"): "volume inspect",
+    ("volume", "ls"): "volume ls",
+    ("volume", "list"): "volume ls",
+    ("volume", "prune"): "volume prune",
+    ("volume", "rm"): "volume rm",
+    ("volume", "remove"): "volume rm",
 }
 """What a group's verbs are in the tables; several spellings may be one command."""
 
@@ -106,6 +115,8 @@ NEEDS = {
     "rmi": "image name or ID must be specified",
     "start": "start requires at least one argument",
     "stop": "you must provide at least one name or id",
+    "volume inspect": "provide one or more volume names or use --all",
+    "volume rm": "choose either one or more volumes or all",
     "wait": '"pypod wait" requires a name, id, or the "--latest" flag',
 }
 """What is said when nothing chooses an object: no name and none of the following options."""
@@ -137,6 +148,8 @@ def _table(group: str) -> dict[str, Command]:
         from pypod.cli.table.generate import COMMANDS
     elif group == "image":
         from pypod.cli.table.image import COMMANDS
+    elif group == "volume":
+        from pypod.cli.table.volume import COMMANDS
     else:
         from pypod.cli.table.system import COMMANDS
     return COMMANDS

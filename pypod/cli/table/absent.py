@@ -12,7 +12,7 @@ COMMANDS = frozenset(
         " context cp diff events export farm healthcheck history import init kube load"
         " machine manifest mount network node pause plugin play pod prune"
         " quadlet restore save search secret service stack stats swarm top umount"
-        " unmount unpause update volume"
+        " unmount unpause update"
     ).split()
 )
 """Top-level commands and groups."""
@@ -31,6 +31,7 @@ IN_GROUP = {
             " umount unmount"
         ).split()
     ),
+    "volume": frozenset("export import mount reload unmount update".split()),
     "system": frozenset("check connection df events migrate prune renumber reset service".split()),
 }
 
@@ -52,14 +53,14 @@ _CREATE = (
     " health-max-log-count health-max-log-size health-on-failure health-retries"
     " health-start-interval health-start-period health-startup-cmd health-startup-interval"
     " health-startup-retries health-startup-success health-startup-timeout health-timeout"
-    " hostuser http-proxy image-volume init-ctr init-path ip ip6 ipc isolation"
-    " link link-local-ip log-driver log-opt mac-address mount"
+    " hostuser http-proxy init-ctr init-path ip ip6 ipc isolation"
+    " link link-local-ip log-driver log-opt mac-address"
     " no-healthcheck oom-score-adj passwd passwd-entry personality pid"
     " pod pod-id-file preserve-fd rdt-class"
     " read-only-tmpfs requires restart rmi runtime"
-    " seccomp-policy secret shm-size shm-size-systemd storage-opt subgidname subuidname"
+    " seccomp-policy secret shm-size-systemd storage-opt subgidname subuidname"
     " systemd uidmap use-api-socket"
-    " userns uts volume-driver volumes-from"
+    " userns uts volume-driver"
 )
 
 OPTIONS = {

@@ -69,7 +69,7 @@ CLOSED: dict[str, tuple[str, ...]] = {
         "unmask=",
     ),
     "sort": ("created", "id", "repository", "size", "tag"),
-    "type": ("container", "image", "all"),
+    "type": ("container", "image", "volume", "all"),
     "uts": ("host", "private"),
 }
 """Options, by dest, that take these words only, or these up to their `=` or `:`."""
@@ -80,7 +80,7 @@ SUGGESTED: dict[str, Completer] = {
     "cap_drop": ("words", *_CAPS),
     "device": ("file",),
     "env": ("variable",),
-    "filter": ("words", *"ancestor= exited= id= label= name=".split(), *_STATES),
+    "filter": ("words", *"ancestor= exited= id= label= name= volume=".split(), *_STATES),
     "images filter": (
         "words",
         *"before= dangling=true dangling=false digest= id= label= reference= since=".split(),

@@ -9,6 +9,7 @@ from pypod.cli.table.run_network import NETWORK_OPTIONS
 from pypod.cli.table.run_sandbox import SANDBOX_OPTIONS
 from pypod.cli.table.run_terminal import PRESERVE_FDS, TERMINAL_OPTIONS
 from pypod.cli.table.run_units import UNIT_OPTIONS
+from pypod.cli.table.run_volumes import VOLUME_OPTIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,11 +61,10 @@ CREATE_OPTIONS: tuple[Option, ...] = (
     ("--rm", "rm", "bool", "", "Remove the container when it ends"),
     ("--stop-signal", "stop_signal", "str", "SIGNAL", "Signal that stop sends first"),
     ("--stop-timeout", "stop_timeout", "uint", "SECONDS", "Patience of stop before KILL", 10),
-    ("--tmpfs", "tmpfs", "list", "DIR[:OPTIONS]", "Mount an empty directory in memory"),
     *TERMINAL_OPTIONS,
     _TTY,
     _USER,
-    ("--volume -v", "volume", "list", "SOURCE:DIR[:OPTIONS]", "Mount a directory of the host"),
+    *VOLUME_OPTIONS,
     _WORKDIR,
     *NAMES_OPTIONS,
     *IMAGE_OPTIONS,

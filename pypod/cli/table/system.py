@@ -15,13 +15,13 @@ COMMANDS: dict[str, Command] = {
     **LOGIN_COMMANDS,
     "inspect": (
         "pypod.cli.inspect:inspect",
-        "Show containers and images in full",
+        "Show containers, images and volumes in full",
         "[NAMES...]",
         (
             _FORMAT,
             ("--latest -l", "latest", "bool", "", "The container that was made last"),
             ("--size -s", "size", "bool", "", "Show sizes"),
-            ("--type -t", "type", "str", "TYPE", "container, image or all"),
+            ("--type -t", "type", "str", "TYPE", "container, image, volume or all"),
         ),
     ),
     "version": ("pypod.cli.system:version", "Show the version", "", (_FORMAT,)),

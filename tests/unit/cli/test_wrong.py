@@ -78,7 +78,7 @@ def test_a_command_of_podman_is_there_or_said_to_be_missing(command: str) -> Non
         ("run --gpus all x", "--gpus is not there yet"),
         ("--storage-driver vfs ps", "--storage-driver is not there yet"),
         ("ps --sort names", "--sort is not there yet"),
-        ("volume ls", '"pypod volume" is not there yet'),
+        ("volume export x", '"pypod volume export" is not there yet'),
         ("compose up", '"pypod compose" is not there yet'),
         ("image history x", '"pypod image history" is not there yet'),
     ],

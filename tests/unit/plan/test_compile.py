@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pypod.plan.compile import PlanError, compile_exec, compile_run, compile_tool, split_layers
+from pypod.plan.compile import compile_exec, compile_run, compile_tool
+from pypod.plan.mounts import PlanError, split_layers
 from pypod.plan.ops import Op, op
 from tests.golden.make_plans import ROOT, SINGLE, USER, configuration, mount
 

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plans that run a tool of ours near a container: in its id map, and with its root to look at."""
+
+from __future__ import annotations
+
+from pypod.plan import compile as plan
+from pypod.plan.mounts import root_ops
+from pypod.plan.ops import Op, op
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from pypod.spec.facts import HostFacts
+
+
+def compile_in_map(
+    config: dict[str, Any], facts: HostFacts, argv: Sequence[str], exec_fd: int
+) -> list[Op]:
+    """Return the plan that runs a sealed helper as root of the container's id map.
+
+    With a single id it is the user's default map: all files are the caller's in both.
+    """
+    return [*_begin(config, facts), *_end(argv, exec_fd)]
+
+
+def compile_in_root(
+    config: dict[str, Any], facts: HostFacts, argv: Sequence[str], exec_fd: int
+) -> list[Op]:
+    """Return the same with the container's root mounted on the bundle's empty directory.
+
+    Nothing else of the container is there: no /proc, no volumes, no process of it.
+    """
+    root = root_ops(config)
+    return [*_begin(config, facts), *root, *_end(argv, exec_fd)]
+
+
+def _begin(config: dict[str, Any], facts: HostFacts) -> list[Op]:
+    if facts.map == "single":
+        ops = plan.map_ops(facts, facts.uid_map, facts.gid_map)
+    else:
+        ops = plan.id_maps(config["linux"], facts)
+    keep = "keep" if facts.map == "single" else "setgroups"
+    return [*ops, op("unshare", "user", "mount"), op("private"), op("identity", 0, 0, keep)]
+
+
+def _end(argv: Sequence[str], exec_fd: int) -> list[Op]:
+    return [op("environment", "PATH=/usr/bin:/bin"), op("exec-fd", exec_fd, *argv)]
