@@ -257,7 +257,15 @@ function __pypod_names
         end
     end
     set -l word (string replace -r -- '^--[^=]*=' '' (commandline -ct))
+    set -q argv[2]; and set word $argv[2]
     $words[1] $chosen internal complete $argv[1] $word 2>/dev/null
+end
+
+# container: and the name of one.
+function __pypod_joined
+    string match -qr -- '(^|=)container:' (commandline -ct); or return
+    set -l word (string replace -r -- '^.*container:' '' (commandline -ct))
+    __pypod_names container $word | string replace -r -- '^' 'container:'
 end
 
 # A directory of the host or a volume, and a colon.
@@ -411,7 +419,7 @@ complete -c pypod -n '__pypod_at \'create\'' -l interactive -s i -d 'Pass standa
 complete -c pypod -n '__pypod_at \'create\'' -l label -s l -x -d 'Set a label'
 complete -c pypod -n '__pypod_at \'create\'' -l name -x -d 'Name of the container'
 complete -c pypod -n '__pypod_at \'create\'' -l expose -x -d 'Declare a port that the container serves'
-complete -c pypod -n '__pypod_at \'create\'' -l network -l net -r -f -a 'none host private pasta slirp4netns container: ns:' -d 'pasta (the default), slirp4netns, none, host, container:NAME or ns:PATH'
+complete -c pypod -n '__pypod_at \'create\'' -l network -l net -r -f -a 'none host private pasta slirp4netns container: ns: (__pypod_joined)' -d 'pasta (the default), slirp4netns, none, host, container:NAME or ns:PATH'
 complete -c pypod -n '__pypod_at \'create\'' -l publish -s p -x -d 'Pass a port of the host on to one of the container: [[ip:]host:]container[/tcp|udp]'
 complete -c pypod -n '__pypod_at \'create\'' -l publish-all -s P -d 'Publish exposed ports on random ports'
 complete -c pypod -n '__pypod_at \'create\'' -l pidfile -r -F -d 'Write the process id to a file'
@@ -713,7 +721,7 @@ complete -c pypod -n '__pypod_at \'run\'' -l interactive -s i -d 'Pass standard 
 complete -c pypod -n '__pypod_at \'run\'' -l label -s l -x -d 'Set a label'
 complete -c pypod -n '__pypod_at \'run\'' -l name -x -d 'Name of the container'
 complete -c pypod -n '__pypod_at \'run\'' -l expose -x -d 'Declare a port that the container serves'
-complete -c pypod -n '__pypod_at \'run\'' -l network -l net -r -f -a 'none host private pasta slirp4netns container: ns:' -d 'pasta (the default), slirp4netns, none, host, container:NAME or ns:PATH'
+complete -c pypod -n '__pypod_at \'run\'' -l network -l net -r -f -a 'none host private pasta slirp4netns container: ns: (__pypod_joined)' -d 'pasta (the default), slirp4netns, none, host, container:NAME or ns:PATH'
 complete -c pypod -n '__pypod_at \'run\'' -l publish -s p -x -d 'Pass a port of the host on to one of the container: [[ip:]host:]container[/tcp|udp]'
 complete -c pypod -n '__pypod_at \'run\'' -l publish-all -s P -d 'Publish exposed ports on random ports'
 complete -c pypod -n '__pypod_at \'run\'' -l pidfile -r -F -d 'Write the process id to a file'

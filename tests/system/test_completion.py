@@ -225,6 +225,8 @@ def test_names_are_completed(pypod: Program, image: str, shells: dict[str, Compl
             assert set(complete(f"pypod {verb} compl-")) == {"compl-runs", "compl-made"}, shell
         assert set(complete("pypod stop -t 3 compl-runs comp")) == {"compl-runs"}
         assert complete(f"pypod rm {id[:6]}") == [id[:12]], shell
+        found = complete("pypod run --network container:compl-r")
+        assert [word.rpartition(":")[2] for word in found] == ["compl-runs"], shell
         for line in ("pypod run --rm test/busyb", "pypod rmi test/busyb"):
             assert "test/busybox" in complete(line), (shell, line)
         assert complete("pypod run test/busybox compl-") == [], shell

@@ -39,7 +39,13 @@ __pypod_fill() {
     local word=$2 IFS=$' \t\n' more
     set -- $1
     case $1 in
-    words) REPLIES=("${@:2}") ;;
+    words)
+        if [[ $word == container:* && " $* " == *" container: "* ]]; then
+            __pypod_names container "${word#container:}"
+            REPLIES=("${REPLIES[@]/#/container:}")
+        else
+            REPLIES=("${@:2}")
+        fi ;;
     file) compopt -o filenames 2>/dev/null; mapfile -t REPLIES < <(compgen -f -- "$word") ;;
     dir) compopt -o filenames 2>/dev/null; mapfile -t REPLIES < <(compgen -d -- "$word") ;;
     program) mapfile -t REPLIES < <(compgen -c -- "$word") ;;

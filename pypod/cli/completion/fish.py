@@ -107,7 +107,15 @@ function __pypod_names
         end
     end
     set -l word (string replace -r -- '^--[^=]*=' '' (commandline -ct))
+    set -q argv[2]; and set word $argv[2]
     $words[1] $chosen internal complete $argv[1] $word 2>/dev/null
+end
+
+# container: and the name of one.
+function __pypod_joined
+    string match -qr -- '(^|=)container:' (commandline -ct); or return
+    set -l word (string replace -r -- '^.*container:' '' (commandline -ct))
+    __pypod_names container $word | string replace -r -- '^' 'container:'
 end
 
 # A directory of the host or a volume, and a colon.
@@ -201,7 +209,8 @@ def _values(completer: Completer) -> str:
         "dir": "(__fish_complete_directories)",
         "program": "(__fish_complete_subcommand --fcs-skip=2)",
         "variable": "(set -nx)",
-        "words": " ".join(completer[1:]),
+        "words": " ".join(completer[1:])
+        + (" (__pypod_joined)" if "container:" in completer else ""),
     }
     return "-f -a " + _quoted(known.get(kind, f"(__pypod_names {kind})"))
 

@@ -29,6 +29,10 @@ _pypod_names() {
 _pypod_words() {
     local word
     local -a whole begun
+    if (( $argv[(I)container%] )) && compset -P container:; then
+        _pypod_names container
+        return
+    fi
     for word in "${(@)argv/(#m)%#%/:}"; do
         [[ $word == *[=:] ]] && begun+=("$word") || whole+=("$word")
     done
