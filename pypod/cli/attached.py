@@ -6,7 +6,7 @@ from __future__ import annotations
 import errno
 
 from pypod.engine import attach
-from pypod.engine.attach import Outcome
+from pypod.engine.attach import DETACH_KEYS, Outcome
 from pypod.errors import LetGo, LostMonitor, NoSuchContainer, PypodError
 
 TYPE_CHECKING = False
@@ -19,6 +19,25 @@ if TYPE_CHECKING:
 _SIGPIPE = 13
 READER_GONE = 128 + _SIGPIPE
 """What a shell shows for a program that wrote to nobody, as `yes | head` does."""
+
+
+def keys_of(typed: str | None, tty: bool) -> str:
+    """Return the detach keys: as typed, else containers.conf's, else podman's default.
+
+    Only a terminal has any. Raises PypodError for what are no keys: to be asked for before
+    anything is made or run.
+    """
+    keys, source = typed, ""
+    if keys is None and tty:
+        from pypod.kernel import containers_conf
+
+        keys, source = containers_conf.detach_keys() or (DETACH_KEYS, "")
+    try:
+        attach.parse_keys(keys or "")
+    except PypodError as error:
+        error.message = f"{source}: {error.message}" if source else error.message
+        raise
+    return keys or ""
 
 
 def carry(

@@ -8,7 +8,6 @@ import os
 from pypod.cli import attached
 from pypod.cli.lifecycle import latest
 from pypod.cli.option_files import read_file
-from pypod.engine import attach
 from pypod.engine import exec as engine_exec
 from pypod.errors import PypodError, UsageError
 from pypod.kernel import inherited
@@ -33,7 +32,8 @@ def exec_(args: Args) -> int:
         container = objects.find(args.places, args.container)
     if not words:
         raise UsageError("must provide a non-empty command to start an exec session")
-    attach.parse_keys(args.detach_keys)  # a mistake is found before anything runs
+    # A mistake is found before anything runs.
+    args.detach_keys = attached.keys_of(args.detach_keys, args.tty and not args.detach)
     options = ExecOptions(
         command=tuple(words),
         detach=args.detach,

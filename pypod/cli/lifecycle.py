@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 
 from pypod.cli import attached
-from pypod.engine import attach as engine_attach
 from pypod.engine import remove, start, stop, watch
 from pypod.errors import NoSuchContainer, PypodError, UsageError, WrongState
 from pypod.kernel import inherited, log
@@ -127,11 +126,11 @@ def start_(args: Args) -> int:
     """Start containers; with -a or -i attach to the one that is named."""
     handed = inherited.take() if len(args.containers) == 1 else None  # sockets of systemd
     facts = host_facts()
-    attached = args.attach or args.interactive
+    attaches = args.attach or args.interactive
     targets = chosen(args)
-    if attached and len(targets) > 1:
+    if attaches and len(targets) > 1:
         raise UsageError("you cannot start and attach multiple containers at once")
-    if not attached:
+    if not attaches:
 
         def begin(container: Container) -> None:
             channel = start.start(container, facts, inherited=handed)
@@ -142,11 +141,12 @@ def start_(args: Args) -> int:
                 raise WrongState(f"{container.name} runs already, outside of its unit")
 
         return for_each(targets, begin)
-    engine_attach.parse_keys(args.detach_keys)  # a mistake is found before anything runs
     container = targets[0][1]
     if isinstance(container, PypodError):
         raise container
     create = container.create
+    # A mistake is found before anything runs.
+    args.detach_keys = attached.keys_of(args.detach_keys, create["tty"])
     held = start.claim(container) if create["auto_remove"] else None
     try:
         channel = start.start(container, facts, create=create, inherited=handed)
@@ -190,7 +190,6 @@ def _pump(
 
 def attach(args: Args) -> int:
     """Join the streams of a running container; end with its exit code."""
-    engine_attach.parse_keys(args.detach_keys)
     container = latest(args) if args.latest else objects.find(args.places, args.container)
     return _attach(args, container, no_stdin=args.no_stdin)
 
@@ -206,6 +205,7 @@ def _attach(args: Args, container: Container, *, no_stdin: bool) -> int:
         raise PypodError(f"{container.name} has lost its monitor: its streams are gone")
     create = container.create
     stdin = bool(create["interactive"]) and not no_stdin
+    args.detach_keys = attached.keys_of(args.detach_keys, create["tty"])
     channel = watch.connect(args.places, container, stdin=stdin)
     code = _pump(args, channel, create, container, no_stdin=no_stdin, redraw=True)
     return code or 0

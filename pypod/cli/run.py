@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 
 from pypod.cli import attached, option_files
-from pypod.engine import attach, create, images, lookups, pull_policy, remove, start
+from pypod.engine import create, images, lookups, pull_policy, remove, start
 from pypod.errors import LetGo, LostMonitor, PypodError, UsageError
 from pypod.kernel import fastjson, inherited, log, paths
 from pypod.kernel.facts import facts as host_facts
@@ -28,7 +28,8 @@ def run(args: Args) -> int:
     handed = inherited.take(args.preserve_fds)
     if args.detach and args.attach:
         raise UsageError("conflicting options: -a and -d", hint="leave one of them out")
-    attach.parse_keys(args.detach_keys)  # a mistake is found before anything is made
+    # A mistake is found before anything is made.
+    args.detach_keys = attached.keys_of(args.detach_keys, args.tty and not args.detach)
     facts = host_facts()
     made = _create(args, facts)
     container = made.container

@@ -15,17 +15,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pypod.cli.table import Command, Option
 
-DETACH_KEYS = "ctrl-p,ctrl-q"
-
 _ALL = ("--all -a", "all", "bool", "", "All containers")
 _LATEST = ("--latest -l", "latest", "bool", "", "The container that was made last")
 _KEYS = (
     "--detach-keys",
     "detach_keys",
-    "str",
+    "opt",
     "KEYS",
-    "Keys that detach from the container; none with an empty value",
-    DETACH_KEYS,
+    "Keys that detach from the container, none with an empty value [default: containers.conf's, or"
+    " ctrl-p,ctrl-q]",
 )
 _PROXY = ("--sig-proxy", "sig_proxy", "bool", "", "Pass signals on to the process", True)
 _FORMAT = ("--format", "format", "str", "TEMPLATE", "json, or a Go template")
