@@ -251,7 +251,8 @@ def resolv_conf(want: Wanted, reach: Reach, host: str, upstream: str = "") -> st
 
     `host` is the host's own, `upstream` that of systemd-resolved, read when `needs_upstream`. With
     the host's network its text is taken as it is. Else its servers on a loopback are left out, for
-    the container's loopback is another one, and so are scoped ones. Where nothing is left there is
+    the container's loopback is another one, and so are scoped ones. Where nothing is left the
+    network's forwarder is asked, which can reach the host's loopback; where there is none, there is
     no server: podman's and docker's public ones would learn each name that a container asks for.
     """
     if reach.kind == "host" and not (want.dns or want.dns_search or want.dns_option):
@@ -264,7 +265,8 @@ def resolv_conf(want: Wanted, reach: Reach, host: str, upstream: str = "") -> st
     servers = want.dns or found.servers
     if not want.dns and reach.kind != "host":
         servers = tuple(server for server in servers if _is_reachable(server, reach))
-        servers = ((reach.dns,) if reach.dns else ()) + servers
+        if not servers and reach.dns:  # pasta asks the server that it found at its own start
+            servers = (reach.dns,)
     search = want.dns_search or found.search
     options = want.dns_option or found.options
     lines = ["search " + " ".join(search)] if search and search != (".",) else []

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* peer tcp|udp ADDRESS PORT: tells every client its own address, and prints it.
- * peer flood ADDRESS PORT BYTES: sends that many bytes to the first client and ends. */
+ * peer flood ADDRESS PORT BYTES: sends that many bytes to each client. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +24,7 @@ static void told(const struct sockaddr_in *from, char *text, size_t size)
     fflush(stdout);
 }
 
-static int flood(int client, unsigned long long left)
+static void flood(int client, unsigned long long left)
 {
     static char block[1 << 20];
 
@@ -32,10 +32,10 @@ static int flood(int client, unsigned long long left)
         size_t size = left < sizeof block ? (size_t)left : sizeof block;
         ssize_t sent = send(client, block, size, MSG_NOSIGNAL);
         if (sent <= 0)
-            return fail("send");
+            break;
         left -= (unsigned long long)sent;
     }
-    return close(client);
+    close(client);
 }
 
 int main(int argc, char **argv)
@@ -62,8 +62,10 @@ int main(int argc, char **argv)
             int client = accept(fd, (struct sockaddr *)&from, &size);
             if (client < 0)
                 return fail("accept");
-            if (argc > 4)
-                return flood(client, strtoull(argv[4], NULL, 10));
+            if (argc > 4) {
+                flood(client, strtoull(argv[4], NULL, 10));
+                continue;
+            }
             told(&from, text, sizeof text);
             send(client, text, strlen(text), MSG_NOSIGNAL);
             close(client);

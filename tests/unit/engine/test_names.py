@@ -78,7 +78,7 @@ def test_pasta_a_change_is_followed_on_the_same_inode(record: Record, host: Path
     host.write_text("nameserver 192.0.2.1\n")
     assert record.follow() is True
     assert record.follow() is False  # once is enough
-    assert record.text() == "nameserver 10.0.2.3\nnameserver 192.0.2.1\n"
+    assert record.text() == "nameserver 192.0.2.1\n"
     assert (record.directory / "resolv.conf").stat().st_ino == inode
     assert record.text("hosts") == hosts
 

@@ -138,10 +138,9 @@ def test_without_a_network_there_is_no_server(reach: Reach) -> None:
     assert not names.lacks_server(reach, "")
 
 
-def test_pasta_the_forwarder_is_asked_first() -> None:
-    assert resolv_conf(want(), PASTA, WIFI) == (
-        "search home.lan\nnameserver 169.254.1.1\nnameserver 192.168.1.1\n"
-    )
+def test_pasta_the_forwarder_is_asked_only_where_no_server_is_left() -> None:
+    """It goes on to ask the server that the host had when the container started."""
+    assert resolv_conf(want(), PASTA, WIFI) == "search home.lan\nnameserver 192.168.1.1\n"
 
 
 def test_pasta_servers_on_the_hosts_loopback_are_left_out() -> None:
@@ -163,7 +162,7 @@ def test_pasta_without_a_forwarder_reads_what_systemd_resolved_asks() -> None:
 
 def test_pasta_a_server_of_a_family_that_the_container_lacks_is_left_out() -> None:
     text = "nameserver 2001:db8::1\nnameserver 10.0.0.1\n"
-    assert servers(resolv_conf(want(), SLIRP, text)) == ["10.0.2.3", "10.0.0.1"]
+    assert servers(resolv_conf(want(), SLIRP, text)) == ["10.0.0.1"]
     assert servers(resolv_conf(want(), PLAIN_PASTA, text)) == ["2001:db8::1", "10.0.0.1"]
     only6 = Reach("pasta", "", "fd00::2")
     assert servers(resolv_conf(want(), only6, text)) == ["2001:db8::1"]
