@@ -137,6 +137,9 @@ def _create(
                 os.chmod(f"{staging.directory}/upper", mode)
             for name, text in build.etc_files(options, image, facts, ids).items():
                 staging.write(name, text, mode=0o644)
+            for name in ("hosts", "resolv.conf"):  # filled at each start; a bundle must have them
+                if any(mount["source"] == f"{staging.final}/{name}" for mount in config["mounts"]):
+                    staging.write(name, "", mode=0o644)
             if options.tz:
                 staging.write("localtime", lookups.zone(options.tz), mode=0o644)
             staging.write("config.json", fastjson.dumps(config))

@@ -8,41 +8,18 @@ counts. `--rounds N` changes how often (31), `--quick` is 7 rounds and a tenth o
 from __future__ import annotations
 
 import os
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-from tests.bench import stages
+from tests.bench import network, pairs, stages
 from tests.fixtures import images
 from tests.fixtures.program import Program
 from tests.fixtures.registry import Registry
 
 GIB = 1 << 30
-LIMITS = {"run": 0.35, "exec": 0.35, "ps": 1.0, "images": 1.0, "pipe": 1.0, "monitor": 0.1}
-NULL = open(os.devnull, "r+b")
-
-
-def seconds(argv: list[str], data: int = 0) -> float:
-    """Run a command line to its end, with `data` zero bytes as its input; return its wall time."""
-    begin = time.perf_counter()
-    if data:
-        source = subprocess.Popen(
-            ["/usr/bin/head", "-c", str(data), "/dev/zero"], stdout=subprocess.PIPE
-        )
-        child = subprocess.Popen(argv, stdin=source.stdout, stdout=NULL)
-        assert source.stdout is not None
-        source.stdout.close()
-    else:
-        child = subprocess.Popen(argv, stdin=NULL, stdout=NULL)
-    if child.wait() != 0:
-        raise SystemExit(f"bench: {' '.join(argv)} ended {child.returncode}")
-    end = time.perf_counter() - begin
-    if data:
-        source.wait()
-    return end
+LIMITS = {"run": 0.35, "exec": 0.35, "ps": 1.0, "images": 1.0, "pipe": 1.0}
+MONITOR_MB = 0.1
 
 
 def memory(comm: str) -> float | None:
@@ -105,25 +82,13 @@ def report(own: Program, peer: Program, image: str, rounds: int, size: int) -> i
     print(f"{'':40}{'pypod':>9}{'podman':>9}{'ratio':>8}{'limit':>7}{'n':>5}   podman {version}")
     over = []
     for key, (label, data, count) in rows.items():
-        times: dict[Program, list[float]] = {own: [], peer: []}
-        for program in (own, peer):  # once for the caches
-            seconds(program.argv(*lines[key]), data // 10)
-        for turn in range(count):
-            for program in (own, peer) if turn % 2 else (peer, own):
-                times[program].append(seconds(program.argv(*lines[key]), data))
-        ours, theirs = (statistics.median(times[program]) * 1000 for program in (own, peer))
-        ratio = ours / theirs
-        print(
-            f"{label:40}{ours:7.1f}ms{theirs:7.1f}ms{ratio:7.2f}x{LIMITS[key]:6.2f}x{count:5}"
-            + ("   OVER" if ratio > LIMITS[key] else ""),
-            flush=True,
-        )
-        if ratio > LIMITS[key]:
-            over.append(label)
+        row = pairs.commands(own, peer, label, lines[key], LIMITS[key], count, data)
+        over += [label] if row.over else []
+    over += network.report(own, peer, image, rounds, size)
     ours_mb, theirs_mb = memory("pypod-monitor"), memory("conmon")
     if ours_mb is not None:
         beside = f"{theirs_mb:7.2f}MB" if theirs_mb else f"{'?':>9}"
-        print(f"{'idle monitor, PSS':40}{ours_mb:7.3f}MB{beside}{'':8}{LIMITS['monitor']:5}MB")
+        print(f"{'idle monitor, PSS':40}{ours_mb:7.3f}MB{beside}{'':8}{MONITOR_MB:5}MB")
         if ours_mb > LIMITS["monitor"]:
             over.append("idle monitor")
     site = next((Path(own.path).parents[1] / "lib" / "pypod" / "lib").glob("python3.*"))
