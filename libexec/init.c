@@ -149,6 +149,7 @@ static const struct verb {
     {"cwd", 1, 1, STAGE_EXEC, op_cwd},
     {"no-new-privs", 0, 0, STAGE_USER, op_no_new_privs},
     {"capabilities", 4, 4, STAGE_USER, op_capabilities},
+    {"personality", 1, 1, STAGE_USER, op_personality},
     {"label", 2, 2, STAGE_USER, op_label},
     {"seccomp", 1, 2, STAGE_USER, op_seccomp},
     {"die-with-parent", 0, 0, STAGE_USER, op_die_with_parent},

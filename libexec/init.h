@@ -74,7 +74,7 @@ void op_hostname(struct init *init, const struct op *op);
 void op_loopback(struct init *init, const struct op *op);
 void op_keyring(struct init *init, const struct op *op);
 void op_rlimit(struct init *init, const struct op *op);
-void op_oom(struct init *init, const struct op *op);
+void op_personality(struct init *init, const struct op *op);
 void op_umask(struct init *init, const struct op *op);
 void op_cwd(struct init *init, const struct op *op);
 void op_bounding(struct init *init, const struct op *op);
@@ -87,6 +87,7 @@ void op_die_with_parent(struct init *init, const struct op *op);
 
 /* procfs.c: what is written to the container's own procfs. */
 void op_sysctl(struct init *init, const struct op *op);
+void op_oom(struct init *init, const struct op *op);
 void op_label(struct init *init, const struct op *op);
 
 /* user.c: names of the container's own passwd file. */

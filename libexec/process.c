@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -97,17 +98,11 @@ void op_rlimit(struct init *init, const struct op *op)
         fail(init, op->argv[0]);
 }
 
-/* oom VALUE: only ever raised, which needs no right; lowering it is the host's business. */
-void op_oom(struct init *init, const struct op *op)
+/* personality DOMAIN: what uname(2) calls the machine, for programs of 32 bits. */
+void op_personality(struct init *init, const struct op *op)
 {
-    char text[16] = "";
-    cleanup_fd int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
-
-    if (fd < 0 || read(fd, text, sizeof text - 1) <= 0)
-        return;
-    if (atoi(op->argv[0]) > atoi(text) &&
-        pwrite(fd, op->argv[0], strlen(op->argv[0]), 0) < 0)
-        fail(init, "oom_score_adj");
+    if (personality(op_number(init, op->argv[0], 10, 0xff)) < 0)
+        fail(init, "the execution domain");
 }
 
 void op_umask(struct init *init, const struct op *op)

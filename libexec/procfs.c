@@ -19,17 +19,17 @@
 
 enum { PROC_ROOT_INODE = 1 };
 
-/* Opens a file below the root of a procfs for writing; no mount is crossed on the way. */
-static int open_below_proc(int proc, const char *path)
+/* Opens a file below the root of a procfs; no mount is crossed on the way. */
+static int open_below_proc(int proc, const char *path, uint64_t flags)
 {
-    struct open_request how = {.flags = O_WRONLY | O_CLOEXEC,
+    struct open_request how = {.flags = flags | O_CLOEXEC,
                                .resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS};
 
     return (int)syscall(SYS_openat2, proc, path, &how, sizeof how);
 }
 
-/* Opens a file of the procfs at /proc for writing; -1 and errno when it cannot. */
-static int open_proc(struct init *init, const char *path)
+/* Opens a file of the procfs at /proc; -1 and errno when it cannot. */
+static int open_proc(struct init *init, const char *path, uint64_t flags)
 {
     struct statfs where;
     struct stat found;
@@ -39,7 +39,7 @@ static int open_proc(struct init *init, const char *path)
         fail(init, "/proc");
     if (where.f_type != PROC_SUPER_MAGIC || found.st_ino != PROC_ROOT_INODE)
         fail_errno(init, EPERM, "/proc is no procfs");
-    return open_below_proc(proc, path);
+    return open_below_proc(proc, path, flags);
 }
 
 /* The same in a procfs that nobody else sees: the container's may be mounted with subset=pid, which
@@ -52,7 +52,7 @@ static int open_own_proc(const char *path)
         return -1;
     cleanup_fd int proc = (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC,
                                        MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-    return proc < 0 ? -1 : open_below_proc(proc, path);
+    return proc < 0 ? -1 : open_below_proc(proc, path, O_WRONLY);
 }
 
 static void write_whole(struct init *init, int fd, const char *text, const char *noun)
@@ -72,12 +72,24 @@ void op_sysctl(struct init *init, const struct op *op)
     for (char *at = path + 4; *at; at++)
         if (*at == '.')
             *at = '/';
-    cleanup_fd int fd = open_proc(init, path);
+    cleanup_fd int fd = open_proc(init, path, O_WRONLY);
     if (fd < 0 && errno == ENOENT)
         fd = open_own_proc(path);
     if (fd < 0)
         fail(init, op->argv[0]);
     write_whole(init, fd, op->argv[1], op->argv[0]);
+}
+
+/* oom VALUE: only ever raised, which needs no right; lowering it is the host's business. */
+void op_oom(struct init *init, const struct op *op)
+{
+    char text[16] = "";
+    cleanup_fd int fd = open_proc(init, "self/oom_score_adj", O_RDWR);
+
+    if (fd < 0 || read(fd, text, sizeof text - 1) <= 0)
+        fail(init, "oom_score_adj");
+    if (atoi(op->argv[0]) > atoi(text))
+        write_whole(init, fd, op->argv[0], "oom_score_adj");
 }
 
 /* label selinux|apparmor TEXT: what the next program executed gets. The kernel checks then. */
@@ -90,9 +102,9 @@ void op_label(struct init *init, const struct op *op)
     /* With several modules at once each has its own directory (Linux 5.8); the old name may belong to
      * another one. */
     if (apparmor)
-        fd = open_proc(init, "thread-self/attr/apparmor/exec");
+        fd = open_proc(init, "thread-self/attr/apparmor/exec", O_WRONLY);
     if (fd < 0)
-        fd = open_proc(init, "thread-self/attr/exec");
+        fd = open_proc(init, "thread-self/attr/exec", O_WRONLY);
     if (fd < 0 || asprintf(&text, apparmor ? "exec %s" : "%s", op->argv[1]) < 0)
         fail(init, op->argv[1]);
     write_whole(init, fd, text, op->argv[1]);

@@ -33,13 +33,24 @@ def found(options: CreateOptions) -> Found:
 
         path = confine.read(options.security_opt).seccomp
         profile = strictjson.loads(options.seccomp_profile, f"the seccomp profile {path}")
+    if options.oom_score_adj:
+        _compare_oom_score(options.oom_score_adj)
     return Found(
         devices=tuple(node for text in options.device for node in _nodes(text)),
         hard_limits=tuple(_hard_limits().items()) if options.ulimit else (),
         selinux=bool(options.security_opt) and os.path.exists("/sys/fs/selinux/enforce"),
         apparmor=bool(options.security_opt) and _apparmor(),
+        mqueue=options.ipc == "host" and os.path.ismount("/dev/mqueue"),
         profile=profile,
     )
+
+
+def _compare_oom_score(wanted: int) -> None:
+    """Say so when the kernel would need rights over the host for what is asked (proc(5))."""
+    with open("/proc/self/oom_score_adj", encoding="ascii") as file:
+        own = int(file.read())
+    if wanted < own:
+        log.warn(f"--oom-score-adj {wanted}: lowering it is the host's right alone; it stays {own}")
 
 
 def _apparmor() -> bool:

@@ -26,6 +26,8 @@ KEEP_GROUPS = "run.oci.keep_original_groups"
 EXACT_LIMITS = "io.pypod.rlimits"
 """The annotation of a limit of open files that was asked for: it is not made smaller to fit."""
 
+_PER_LINUX32 = 8
+"""personality(2)."""
 _FILTER_FLAGS = {"SECCOMP_FILTER_FLAG_LOG": 2, "SECCOMP_FILTER_FLAG_SPEC_ALLOW": 4}
 """seccomp(2). TSYNC is for threads and WAIT_KILLABLE_RECV for listeners: there are none."""
 
@@ -243,6 +245,9 @@ def _process(
         plan.append(op("rlimit", kind, limit["soft"], limit["hard"], how))
     if process.get("oomScoreAdj"):
         plan.append(op("oom", process["oomScoreAdj"]))
+    domain = config.get("linux", {}).get("personality", {}).get("domain")
+    if domain == "LINUX32":
+        plan.append(op("personality", _PER_LINUX32))
     plan.append(op("environment", *process.get("env", ())))
     if process.get("selinuxLabel"):
         plan.append(op("label", "selinux", process["selinuxLabel"]))

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from pypod.errors import UsageError
 from pypod.spec import ids as spec_ids
+from pypod.spec import init_system, namespaces, sandbox, security, service
 from pypod.spec import mounts as spec_mounts
 from pypod.spec import names as spec_names
-from pypod.spec import namespaces, sandbox, security, service
 from pypod.spec import network as spec_network
 from pypod.spec import ports as spec_ports
 from pypod.spec import process as spec_process
@@ -115,7 +115,8 @@ def create_document(
 ) -> dict[str, Any]:
     """Return create.json but for the times: what `inspect`, `stop` and `start` need to know."""
     argv, entrypoint, cmd = _command(options, image)
-    signal = options.stop_signal or _image_signal(image)
+    init = init_system.STOP_SIGNAL if init_system.runs(options, argv) else "TERM"
+    signal = options.stop_signal or _image_signal(image, init)
     asked = spec_volumes.requests(options, image, ids.cwd, ids.inherited)
     return {
         "id": ids.id,
@@ -184,7 +185,8 @@ def _hostname(options: CreateOptions, facts: HostFacts, ids: Identity) -> str:
     if ids.shared:
         return ids.shared.hostname
     network = spec_network.network(options.network).kind
-    return namespaces.hostname(options.hostname, ids.id, network, facts.nodename)
+    reach = "host" if options.uts == "host" else network
+    return namespaces.hostname(options.hostname, ids.id, reach, facts.nodename)
 
 
 def _environment(
@@ -212,13 +214,13 @@ def _environment(
     return spec_process.environment((), options.env_file, options.env, ids.environment, base)
 
 
-def _image_signal(image: ImageRecord) -> str:
+def _image_signal(image: ImageRecord, default: str) -> str:
     """Return the image's stop signal; one that is no signal is as good as none."""
-    word = image.config.get("stop_signal") or "TERM"
+    word = image.config.get("stop_signal") or default
     try:
         spec_process.signal_number(word)
     except UsageError:
-        return "TERM"
+        return default
     return str(word)
 
 
@@ -255,7 +257,7 @@ def _mounts(
         privileged=options.privileged,
         shm_size=options.shm_size,
     )
-    if options.read_only:
+    if options.read_only and options.read_only_tmpfs:
         own += spec_mounts.read_only_tmpfs()
     if options.privileged:
         own += spec_mounts.devices(ids.devices)

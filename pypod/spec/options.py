@@ -67,21 +67,29 @@ class CreateOptions(Value):
 
     # Room S: the sandbox (cli/table/run_sandbox.py).
     annotation: tuple[str, ...] = ()
+    cgroupns: str = ""
     device: tuple[str, ...] = ()
     env_host: bool = False
     group_add: tuple[str, ...] = ()
+    ipc: str = ""
     label_file: tuple[str, ...] = ()
     """The text of each file."""
+    oom_score_adj: int = 0
+    personality: str = ""
+    pid: str = ""
+    read_only_tmpfs: bool = True
     rootfs: str = ""
     """PATH or PATH:O, absolute, when the positional is no image."""
     seccomp_profile: bytes = b""
     """What the file of `--security-opt seccomp=FILE` holds."""
     sysctl: tuple[str, ...] = ()
+    systemd: str = "true"
     tz: str = ""
     ulimit: tuple[str, ...] = ()
     umask: str = ""
     unsetenv: tuple[str, ...] = ()
     unsetenv_all: bool = False
+    uts: str = ""
     # volumes
     mount: tuple[str, ...] = ()
     volumes_from: tuple[str, ...] = ()

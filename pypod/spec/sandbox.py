@@ -9,7 +9,7 @@ was looked up before (engine/lookups.py) and is in `Found`: this is pure.
 from __future__ import annotations
 
 from pypod.errors import PypodError, UsageError
-from pypod.spec import confine, ids, limits, security
+from pypod.spec import confine, host_spaces, ids, init_system, limits, security
 from pypod.spec.namespaces import SHARED
 from pypod.spec.network import shows_host
 from pypod.value import Value
@@ -37,6 +37,8 @@ class Found(Value):
     """The caller's own, by the names of spec.limits.LIMITS."""
     selinux: bool = False
     apparmor: bool = False
+    mqueue: bool = False
+    """Whether the host has a /dev/mqueue to share."""
     profile: Any = None
     """The parsed JSON of `--security-opt seccomp=FILE`."""
 
@@ -60,14 +62,23 @@ def apply(
     if options.group_add:
         _groups(process["user"], annotations, options, facts, who.group)
     _limits(process, annotations, options, facts, found)
-    asked = limits.sysctls(options.sysctl, own_network=network not in SHARED, own_ipc=True)
+    asked = limits.sysctls(
+        options.sysctl, own_network=network not in SHARED, own_ipc=options.ipc != "host"
+    )
     if asked:
         linux["sysctl"] = {**linux.get("sysctl", {}), **asked}
     host_sysfs = shows_host(network, facts.map)
     _masks(linux, options, secure, facts, host_sysfs=host_sysfs)
     if profile := _filter(process, options, secure, facts, found):
         linux["seccomp"] = profile
+    host_spaces.apply(config, options, host_mqueue=found.mqueue)
+    if secure.proc_opts and options.pid == "host":
+        raise UsageError("--security-opt proc-opts: with --pid host /proc is the host's")
     _procfs(config["mounts"], secure)
+    _kernel_view(process, linux, options)
+    if init_system.runs(options, process["args"]):
+        _add(config["mounts"], init_system.mounts())
+        process["env"].append(init_system.environment(who.id))
     if found.devices:
         from pypod.spec import devices
 
@@ -161,6 +172,20 @@ def _filter(
     return profile.seccomp(
         found.profile, bounding, facts.machine, facts.kernel, f"seccomp profile {secure.seccomp}"
     )
+
+
+def _kernel_view(process: dict[str, Any], linux: dict[str, Any], options: CreateOptions) -> None:
+    if not -1000 <= options.oom_score_adj <= 1000:
+        raise UsageError(f"--oom-score-adj {options.oom_score_adj}: -1000 to 1000 is possible")
+    if options.oom_score_adj:
+        process["oomScoreAdj"] = options.oom_score_adj
+    if options.personality:
+        domain = options.personality.upper()
+        if domain not in ("LINUX", "LINUX32"):
+            raise UsageError(f"--personality {options.personality}: LINUX or LINUX32")
+        linux["personality"] = {"domain": domain}
+    if options.read_only and not options.read_only_tmpfs:
+        linux["readonlyPaths"] = [*linux.get("readonlyPaths", ()), "/dev"]
 
 
 def _procfs(mounts: list[dict[str, Any]], secure: confine.Confinement) -> None:

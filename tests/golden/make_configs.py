@@ -142,6 +142,17 @@ def cases() -> dict[str, dict[str, Any]]:
             USER,
             identity(found=Found(devices=(("/dev/fuse", "/dev/fuse"),), selinux=True)),
         ),
+        "host-spaces": config(
+            pid="host",
+            ipc="host",
+            uts="host",
+            cgroupns="host",
+            oom_score_adj=5,
+            personality="linux32",
+            read_only=True,
+            read_only_tmpfs=False,
+            systemd="always",
+        ),
         "root-directory": config(rootfs="/home/ann/tree", group_add=("keep-groups",)),
     }
     for name, one in made.items():

@@ -105,6 +105,8 @@ def cases() -> dict[str, list[Op]]:
     labelled = configuration(
         USER, selinuxLabel="system_u:system_r:container_t:s0", apparmorProfile="tight"
     )
+    labelled["linux"]["personality"] = {"domain": "LINUX32"}
+    labelled["process"]["oomScoreAdj"] = 7
     labelled["annotations"] = {"run.oci.keep_original_groups": "1", "io.pypod.rlimits": "exact"}
     labelled["linux"]["seccomp"]["flags"] = ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_TSYNC"]
     named = {**plain["process"], "user": {"username": "bob:staff"}, "args": ["id"]}

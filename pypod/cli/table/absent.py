@@ -46,21 +46,21 @@ GLOBAL_OPTIONS = frozenset(
 )
 
 _CREATE = (
-    "cgroup-conf cgroup-parent cgroupns"
+    "cgroup-conf cgroup-parent"
     " chrootdirs decryption-key device-cgroup-rule"
     " domainname env-merge"
     " gidmap gpus group-entry health-cmd health-interval health-log-destination"
     " health-max-log-count health-max-log-size health-on-failure health-retries"
     " health-start-interval health-start-period health-startup-cmd health-startup-interval"
     " health-startup-retries health-startup-success health-startup-timeout health-timeout"
-    " hostuser http-proxy init-ctr init-path ip ip6 ipc isolation"
+    " hostuser http-proxy init-ctr init-path ip ip6 isolation"
     " link link-local-ip log-driver log-opt mac-address"
-    " no-healthcheck oom-score-adj passwd passwd-entry personality pid"
+    " no-healthcheck passwd passwd-entry"
     " pod pod-id-file preserve-fd rdt-class"
-    " read-only-tmpfs requires restart rmi runtime"
+    " requires restart rmi runtime"
     " seccomp-policy secret shm-size-systemd storage-opt subgidname subuidname"
-    " systemd uidmap use-api-socket"
-    " userns uts volume-driver"
+    " uidmap use-api-socket"
+    " userns volume-driver"
 )
 
 OPTIONS = {

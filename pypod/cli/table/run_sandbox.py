@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 SANDBOX_OPTIONS: tuple[Option, ...] = (
     ("--annotation", "annotation", "list", "NAME=VALUE", "Set an annotation of config.json"),
+    ("--cgroupns", "cgroupns", "str", "MODE", "private, or host"),
     (
         "--device",
         "device",
@@ -27,7 +28,31 @@ SANDBOX_OPTIONS: tuple[Option, ...] = (
         "GROUP",
         "Add a group, name or number; keep-groups keeps those of the caller",
     ),
+    (
+        "--ipc",
+        "ipc",
+        "str",
+        "MODE",
+        "Shared memory and queues: private, shareable, host, or none",
+    ),
     ("--label-file", "label_file", "csv", "FILE", "Read labels from a file, one a line"),
+    (
+        "--oom-score-adj",
+        "oom_score_adj",
+        "int",
+        "NUMBER",
+        "How soon it is killed when memory is short, -1000 to 1000; only ever raised",
+    ),
+    ("--personality", "personality", "str", "LINUX32", "Execution domain: LINUX or LINUX32"),
+    ("--pid", "pid", "str", "MODE", "Processes that it sees: private, or host"),
+    (
+        "--read-only-tmpfs",
+        "read_only_tmpfs",
+        "bool",
+        "",
+        "With --read-only, let /dev, /dev/shm, /run, /tmp and /var/tmp be written",
+        True,
+    ),
     (
         "--rootfs",
         "rootfs",
@@ -44,6 +69,14 @@ SANDBOX_OPTIONS: tuple[Option, ...] = (
         " label=, apparmor=",
     ),
     ("--sysctl", "sysctl", "csv", "NAME=VALUE", "Set a kernel setting of the container's own"),
+    (
+        "--systemd",
+        "systemd",
+        "str",
+        "true|false|always",
+        "Prepare for an init system: when the command is one, never, or always",
+        "true",
+    ),
     ("--tz", "tz", "str", "ZONE|local", "Time zone of the container"),
     (
         "--ulimit",
@@ -55,4 +88,5 @@ SANDBOX_OPTIONS: tuple[Option, ...] = (
     ("--umask", "umask", "str", "MODE", "File mode creation mask, octal (default 0022)"),
     ("--unsetenv", "unsetenv", "csv", "NAME", "Unset a variable of the image or of pypod"),
     ("--unsetenv-all", "unsetenv_all", "bool", "", "Unset every variable of image and pypod"),
+    ("--uts", "uts", "str", "MODE", "Host name: private, or host"),
 )
