@@ -44,8 +44,8 @@ __pypod_command() {
         valued='--format -f --log-level --root --runroot'
         stops=0 places='container|...' ;;
     "create"|"container create")
-        flags='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --init --interactive -i --label -l --name --expose --network --net --publish -p --publish-all -P --pidfile --privileged --pull --read-only --replace --rm --stop-signal --stop-timeout --timeout --tty -t --user -u --image-volume --mount --shm-size --tmpfs --volume -v --volumes-from --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --no-hostname --no-hosts --arch --authfile --cert-dir --creds --disable-content-trust --os --platform --quiet -q --retry --retry-delay --tls-verify --variant --cgroups --conmon-pidfile --sdnotify --annotation --device --env-host --group-add --label-file --rootfs --security-opt --sysctl --tz --ulimit --umask --unsetenv --unsetenv-all --help --log-level --root --runroot'
-        valued='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --label -l --name --expose --network --net --publish -p --pidfile --pull --stop-signal --stop-timeout --timeout --user -u --image-volume --mount --shm-size --tmpfs --volume -v --volumes-from --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --variant --cgroups --conmon-pidfile --sdnotify --annotation --device --group-add --label-file --security-opt --sysctl --tz --ulimit --umask --unsetenv --log-level --root --runroot'
+        flags='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --init --interactive -i --label -l --name --expose --network --net --publish -p --publish-all -P --pidfile --privileged --pull --read-only --replace --rm --stop-signal --stop-timeout --timeout --tty -t --user -u --image-volume --mount --shm-size --tmpfs --volume -v --volumes-from --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --no-hostname --no-hosts --arch --authfile --cert-dir --creds --disable-content-trust --os --platform --quiet -q --retry --retry-delay --tls-verify --variant --cgroups --conmon-pidfile --sdnotify --annotation --cgroupns --device --env-host --group-add --ipc --label-file --oom-score-adj --personality --pid --read-only-tmpfs --rootfs --security-opt --sysctl --systemd --tz --ulimit --umask --unsetenv --unsetenv-all --uts --help --log-level --root --runroot'
+        valued='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --label -l --name --expose --network --net --publish -p --pidfile --pull --stop-signal --stop-timeout --timeout --user -u --image-volume --mount --shm-size --tmpfs --volume -v --volumes-from --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --variant --cgroups --conmon-pidfile --sdnotify --annotation --cgroupns --device --group-add --ipc --label-file --oom-score-adj --personality --pid --security-opt --sysctl --systemd --tz --ulimit --umask --unsetenv --uts --log-level --root --runroot'
         stops=1 places='image|-|...' ;;
     "exec"|"container exec")
         flags='--detach -d --detach-keys --env -e --env-file --interactive -i --latest -l --preserve-fds --privileged --tty -t --user -u --workdir -w --help -h --log-level --root --runroot'
@@ -124,8 +124,8 @@ __pypod_command() {
         valued='--log-level --root --runroot'
         stops=0 places='image|...' ;;
     "run"|"container run")
-        flags='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --init --interactive -i --label -l --name --expose --network --net --publish -p --publish-all -P --pidfile --privileged --pull --read-only --replace --rm --stop-signal --stop-timeout --timeout --tty -t --user -u --image-volume --mount --shm-size --tmpfs --volume -v --volumes-from --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --no-hostname --no-hosts --arch --authfile --cert-dir --creds --disable-content-trust --os --platform --quiet -q --retry --retry-delay --tls-verify --variant --cgroups --conmon-pidfile --sdnotify --annotation --device --env-host --group-add --label-file --rootfs --security-opt --sysctl --tz --ulimit --umask --unsetenv --unsetenv-all --detach -d --detach-keys --preserve-fds --sig-proxy --help --log-level --root --runroot'
-        valued='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --label -l --name --expose --network --net --publish -p --pidfile --pull --stop-signal --stop-timeout --timeout --user -u --image-volume --mount --shm-size --tmpfs --volume -v --volumes-from --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --variant --cgroups --conmon-pidfile --sdnotify --annotation --device --group-add --label-file --security-opt --sysctl --tz --ulimit --umask --unsetenv --detach-keys --preserve-fds --log-level --root --runroot'
+        flags='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --init --interactive -i --label -l --name --expose --network --net --publish -p --publish-all -P --pidfile --privileged --pull --read-only --replace --rm --stop-signal --stop-timeout --timeout --tty -t --user -u --image-volume --mount --shm-size --tmpfs --volume -v --volumes-from --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --no-hostname --no-hosts --arch --authfile --cert-dir --creds --disable-content-trust --os --platform --quiet -q --retry --retry-delay --tls-verify --variant --cgroups --conmon-pidfile --sdnotify --annotation --cgroupns --device --env-host --group-add --ipc --label-file --oom-score-adj --personality --pid --read-only-tmpfs --rootfs --security-opt --sysctl --systemd --tz --ulimit --umask --unsetenv --unsetenv-all --uts --detach -d --detach-keys --preserve-fds --sig-proxy --help --log-level --root --runroot'
+        valued='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --label -l --name --expose --network --net --publish -p --pidfile --pull --stop-signal --stop-timeout --timeout --user -u --image-volume --mount --shm-size --tmpfs --volume -v --volumes-from --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --variant --cgroups --conmon-pidfile --sdnotify --annotation --cgroupns --device --group-add --ipc --label-file --oom-score-adj --personality --pid --security-opt --sysctl --systemd --tz --ulimit --umask --unsetenv --uts --detach-keys --preserve-fds --log-level --root --runroot'
         stops=1 places='image|-|...' ;;
     "start"|"container start")
         flags='--all --attach -a --detach-keys --filter -f --interactive -i --latest -l --sig-proxy --help -h --log-level --root --runroot'
@@ -228,9 +228,13 @@ __pypod_value() {
     'create --conmon-pidfile'|'container create --conmon-pidfile') kind='file' ;;
     'create --sdnotify'|'container create --sdnotify') kind='words container conmon ignore' ;;
     'create --device'|'container create --device') kind='file' ;;
+    'create --ipc'|'container create --ipc') kind='words host private shareable none container: ns:' ;;
     'create --label-file'|'container create --label-file') kind='file' ;;
+    'create --pid'|'container create --pid') kind='words host private container: ns:' ;;
     'create --security-opt'|'container create --security-opt') kind='words apparmor= label= mask= no-new-privileges proc-opts= seccomp= unmask=' ;;
+    'create --systemd'|'container create --systemd') kind='words true false always' ;;
     'create --ulimit'|'container create --ulimit') kind='words host nofile= nproc= core= memlock= stack= fsize=' ;;
+    'create --uts'|'container create --uts') kind='words host private' ;;
     'create --log-level'|'container create --log-level') kind='words debug info warn error' ;;
     'create --root'|'container create --root') kind='dir' ;;
     'create --runroot'|'container create --runroot') kind='dir' ;;
@@ -350,9 +354,13 @@ __pypod_value() {
     'run --conmon-pidfile'|'container run --conmon-pidfile') kind='file' ;;
     'run --sdnotify'|'container run --sdnotify') kind='words container conmon ignore' ;;
     'run --device'|'container run --device') kind='file' ;;
+    'run --ipc'|'container run --ipc') kind='words host private shareable none container: ns:' ;;
     'run --label-file'|'container run --label-file') kind='file' ;;
+    'run --pid'|'container run --pid') kind='words host private container: ns:' ;;
     'run --security-opt'|'container run --security-opt') kind='words apparmor= label= mask= no-new-privileges proc-opts= seccomp= unmask=' ;;
+    'run --systemd'|'container run --systemd') kind='words true false always' ;;
     'run --ulimit'|'container run --ulimit') kind='words host nofile= nproc= core= memlock= stack= fsize=' ;;
+    'run --uts'|'container run --uts') kind='words host private' ;;
     'run --log-level'|'container run --log-level') kind='words debug info warn error' ;;
     'run --root'|'container run --root') kind='dir' ;;
     'run --runroot'|'container run --runroot') kind='dir' ;;

@@ -45,6 +45,8 @@ def modes(options: CreateOptions) -> dict[str, str]:
             raise UsageError(f"{option}: unrecognized namespace mode", hint=known)
     if typed["uts"] == "host" and options.hostname:
         raise UsageError("--hostname: cannot set hostname when running in the host UTS namespace")
+    if typed["ipc"] in ("host", "none") and options.shm_size:
+        raise UsageError(f"--shm-size: with --ipc {options.ipc} there is no /dev/shm of its own")
     return {kind: word or "private" for kind, word in typed.items()}
 
 
@@ -67,6 +69,8 @@ def apply(config: dict[str, Any], options: CreateOptions, *, host_mqueue: bool) 
         changed["/dev/shm"] = None
     if found["cgroup"] == "host":
         changed["/sys/fs/cgroup"] = _bound("/sys/fs/cgroup", "rbind", *_PROTECTED, "ro")
+    for text in options.tmpfs:
+        changed.pop(text.partition(":")[0], None)
     mounts = []
     for mount in config["mounts"]:
         place = mount["destination"]

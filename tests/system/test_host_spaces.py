@@ -90,6 +90,7 @@ def test_shared_memory_of_the_host_or_none(pypod: Program, image: str) -> None:
         assert done.out.split() == ["gone", "0"]
     finally:
         path.unlink()
+    assert "no /dev/shm" in refused(pypod, image, "--ipc", "host", "--shm-size", "1m")
     option = ("--ipc", "host", "--sysctl", "kernel.shmmax=1")
     assert "the host's" in refused(pypod, image, *option)
 
