@@ -22,6 +22,8 @@ _OWN = {
     "cgroup": ("private",),
 }
 _OPTION = {"cgroup": "cgroupns"}
+_SHM_SIZE = "64m"
+"""What --shm-size is when nobody types it."""
 _PROTECTED = ["nosuid", "noexec", "nodev"]
 
 
@@ -45,7 +47,7 @@ def modes(options: CreateOptions) -> dict[str, str]:
             raise UsageError(f"{option}: unrecognized namespace mode", hint=known)
     if typed["uts"] == "host" and options.hostname:
         raise UsageError("--hostname: cannot set hostname when running in the host UTS namespace")
-    if typed["ipc"] in ("host", "none") and options.shm_size:
+    if typed["ipc"] in ("host", "none") and options.shm_size not in ("", _SHM_SIZE):
         raise UsageError(f"--shm-size: with --ipc {options.ipc} there is no /dev/shm of its own")
     return {kind: word or "private" for kind, word in typed.items()}
 

@@ -74,7 +74,7 @@ def test_a_command_of_podman_is_there_or_said_to_be_missing(command: str) -> Non
         ("run -m1g x", "--memory: cannot limit memory yet"),
         ("run --cpus=2 x", "--cpus: cannot limit CPU yet"),
         ("create --pids-limit 5 x", "--pids-limit: cannot limit processes yet"),
-        ("container run --oom-score-adj 1 x", "--oom-score-adj is not there yet"),
+        ("container run --log-driver x x", "--log-driver is not there yet"),
         ("run --gpus all x", "--gpus is not there yet"),
         ("--storage-driver vfs ps", "--storage-driver is not there yet"),
         ("ps --sort names", "--sort is not there yet"),
