@@ -387,6 +387,7 @@ __pypod_value() {
     'version --log-level') kind='words debug info warn error' ;;
     'version --root') kind='dir' ;;
     'version --runroot') kind='dir' ;;
+    'volume create --opt'|'volume create -o') kind='words type= device= o=' ;;
     'volume create --log-level') kind='words debug info warn error' ;;
     'volume create --root') kind='dir' ;;
     'volume create --runroot') kind='dir' ;;
@@ -397,12 +398,12 @@ __pypod_value() {
     'volume inspect --log-level') kind='words debug info warn error' ;;
     'volume inspect --root') kind='dir' ;;
     'volume inspect --runroot') kind='dir' ;;
-    'volume ls --filter'|'volume ls -f'|'volume list --filter'|'volume list -f') kind='words dangling=true dangling=false driver= label= name=' ;;
+    'volume ls --filter'|'volume ls -f'|'volume list --filter'|'volume list -f') kind='words after= anonymous=true anonymous=false dangling=true dangling=false driver= label= label!= name= opt= scope= since= until=' ;;
     'volume ls --format'|'volume list --format') kind='words json table' ;;
     'volume ls --log-level'|'volume list --log-level') kind='words debug info warn error' ;;
     'volume ls --root'|'volume list --root') kind='dir' ;;
     'volume ls --runroot'|'volume list --runroot') kind='dir' ;;
-    'volume prune --filter') kind='words label= until=' ;;
+    'volume prune --filter') kind='words all=true label= label!= name= since= until=' ;;
     'volume prune --log-level') kind='words debug info warn error' ;;
     'volume prune --root') kind='dir' ;;
     'volume prune --runroot') kind='dir' ;;

@@ -858,7 +858,7 @@ complete -c pypod -n '__pypod_at \'version\'' -l runroot -r -f -a '(__fish_compl
 complete -c pypod -n '__pypod_at \'volume create\'' -l driver -s d -x -d 'local is there'
 complete -c pypod -n '__pypod_at \'volume create\'' -l ignore -d 'Take a volume of this name that is there'
 complete -c pypod -n '__pypod_at \'volume create\'' -l label -s l -x -d 'Set a label'
-complete -c pypod -n '__pypod_at \'volume create\'' -l opt -s o -x -d 'Option of the driver: type, device, o'
+complete -c pypod -n '__pypod_at \'volume create\'' -l opt -s o -r -f -a 'type= device= o=' -d 'Option of the driver: type, device, o'
 complete -c pypod -n '__pypod_at \'volume create\'' -l help -s h -d 'Show this text'
 complete -c pypod -n '__pypod_at \'volume create\'' -l log-level -r -f -a 'debug info warn error' -d 'Show messages from: debug, info, warn or error'
 complete -c pypod -n '__pypod_at \'volume create\'' -l root -r -f -a '(__fish_complete_directories)' -d 'Keep images and containers in this directory'
@@ -878,7 +878,7 @@ complete -c pypod -n '__pypod_at \'volume inspect\'' -l root -r -f -a '(__fish_c
 complete -c pypod -n '__pypod_at \'volume inspect\'' -l runroot -r -f -a '(__fish_complete_directories)' -d 'Keep sockets in this directory'
 complete -c pypod -n '__pypod_place \'volume inspect\' 0 +' -f -a '(__pypod_names volume)'
 
-complete -c pypod -n '__pypod_at \'volume ls\'' -l filter -s f -r -f -a 'dangling=true dangling=false driver= label= name=' -d 'Only those that match'
+complete -c pypod -n '__pypod_at \'volume ls\'' -l filter -s f -r -f -a 'after= anonymous=true anonymous=false dangling=true dangling=false driver= label= label!= name= opt= scope= since= until=' -d 'Only those that match'
 complete -c pypod -n '__pypod_at \'volume ls\'' -l format -r -f -a 'json table' -d 'json, or a Go template'
 complete -c pypod -n '__pypod_at \'volume ls\'' -l noheading -s n -d 'Leave the headings out'
 complete -c pypod -n '__pypod_at \'volume ls\'' -l quiet -s q -d 'Show names only'
@@ -888,7 +888,7 @@ complete -c pypod -n '__pypod_at \'volume ls\'' -l root -r -f -a '(__fish_comple
 complete -c pypod -n '__pypod_at \'volume ls\'' -l runroot -r -f -a '(__fish_complete_directories)' -d 'Keep sockets in this directory'
 
 complete -c pypod -n '__pypod_at \'volume prune\'' -l all -s a -d 'Also those with a name'
-complete -c pypod -n '__pypod_at \'volume prune\'' -l filter -r -f -a 'label= until=' -d 'Only those that match'
+complete -c pypod -n '__pypod_at \'volume prune\'' -l filter -r -f -a 'all=true label= label!= name= since= until=' -d 'Only those that match'
 complete -c pypod -n '__pypod_at \'volume prune\'' -l force -s f -d 'Do not ask'
 complete -c pypod -n '__pypod_at \'volume prune\'' -l help -s h -d 'Show this text'
 complete -c pypod -n '__pypod_at \'volume prune\'' -l log-level -r -f -a 'debug info warn error' -d 'Show messages from: debug, info, warn or error'

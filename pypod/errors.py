@@ -54,7 +54,8 @@ class NoSuchContainer(NoSuchObject):
 class NoSuchVolume(NoSuchObject):
     """No volume has this name."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, known: Callable[[], Iterable[str]] | None = None) -> None:
+        self.word, self.known = name, known
         super().__init__(f'no volume with name "{name}" found: no such volume')
 
 

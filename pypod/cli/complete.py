@@ -29,23 +29,25 @@ _SAFE = frozenset(
 def complete(args: Args) -> int:
     """Print the names of a kind that begin with a prefix."""
     kind, prefix = [*args.words, "", ""][:2]
-    try:
-        found = dict(_candidates(args.places, kind, prefix))
-    except Exception:
-        return 0
+    found: dict[str, str] = {}
+    for names in _sources(args.places, kind, prefix):
+        try:
+            found.update(names)
+        except Exception:  # a part that is missing or damaged does not hide the others
+            continue
     for name, text in sorted(found.items()):
         if name.startswith(prefix) and name and _SAFE.issuperset(name):
             sys.stdout.write(f"{name}\t{harmless(text)}\n")
     return 0
 
 
-def _candidates(places: Places, kind: str, prefix: str) -> Iterator[tuple[str, str]]:
+def _sources(places: Places, kind: str, prefix: str) -> Iterator[Iterator[tuple[str, str]]]:
     if kind in ("container", "running", "object"):
-        yield from _containers(places, kind == "running", prefix)
+        yield _containers(places, kind == "running", prefix)
     if kind in ("image", "object"):
-        yield from _images(places, prefix)
-    if kind == "volume":
-        yield from _volumes(places)
+        yield _images(places, prefix)
+    if kind in ("volume", "object"):
+        yield _volumes(places)
 
 
 def _containers(places: Places, running_only: bool, prefix: str) -> Iterator[tuple[str, str]]:

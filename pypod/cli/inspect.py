@@ -68,12 +68,14 @@ def show(args: Args, names: list[str], kind: str) -> int:
 
 def _nothing(args: Args, name: str) -> NoSuchObject:
     from pypod.engine import images
+    from pypod.store import volumes
 
     error = NoSuchObject(f'no such object: "{name}"')
     error.word = name
     error.known = lambda: [
         *objects.known_names(args.places),
         *images.known_names(args.places),
+        *volumes.known_names(args.places),
     ]
     return error
 

@@ -20,7 +20,7 @@ from rich.markup import escape
 from pypod.cli import table
 from pypod.cli.table import panels
 
-_SECOND_SPELLINGS = ("list",)
+_SECOND_SPELLINGS = ("list", "remove")
 _WIDEST = 110
 """Lines longer than this are hard to read, however wide the terminal is."""
 _TYPES: dict[str, Any] = {

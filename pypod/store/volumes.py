@@ -221,5 +221,10 @@ def find(places: Places, name: str) -> Volume:
             hint="give the whole name",
         )
     if not matches:
-        raise NoSuchVolume(name)
+        raise NoSuchVolume(name, known=lambda: known_names(places))
     return Volume(places, matches[0])
+
+
+def known_names(places: Places) -> list[str]:
+    """Return the names of volumes."""
+    return [one.name for one in every(places)]

@@ -218,18 +218,26 @@ def test_names_are_completed(pypod: Program, image: str, shells: dict[str, Compl
     pypod("run", "-d", "--name", "compl-runs", image, "sleep", "100")
     pypod("create", "--name", "compl-made", image)
     id = pypod("inspect", "-f", "{{.Id}}", "compl-made").line
+    pypod("volume", "create", "compl-data")
     for shell, complete in shells.items():
+        for line in ("pypod volume rm compl-", "pypod volume inspect compl-"):
+            assert complete(line) == ["compl-data"], (shell, line)
+        found = complete("pypod run -v compl-")
+        assert [word.rstrip(":") for word in found] == ["compl-data"], shell
         for verb in ("exec", "stop", "kill", "attach"):
             assert set(complete(f"pypod {verb} compl-")) == {"compl-runs"}, (shell, verb)
-        for verb in ("rm", "start", "logs", "inspect", "container inspect"):
+        for verb in ("rm", "start", "logs", "container inspect"):
             assert set(complete(f"pypod {verb} compl-")) == {"compl-runs", "compl-made"}, shell
         assert set(complete("pypod stop -t 3 compl-runs comp")) == {"compl-runs"}
         assert complete(f"pypod rm {id[:6]}") == [id[:12]], shell
+        names = {"compl-runs", "compl-made", "compl-data"}
+        assert set(complete("pypod inspect compl-")) == names, shell
         found = complete("pypod run --network container:compl-r")
         assert [word.rpartition(":")[2] for word in found] == ["compl-runs"], shell
         for line in ("pypod run --rm test/busyb", "pypod rmi test/busyb"):
             assert "test/busybox" in complete(line), (shell, line)
         assert complete("pypod run test/busybox compl-") == [], shell
+    pypod("volume", "rm", "compl-data")
     full = {
         shell: complete(f"pypod rmi {image.rpartition(':')[0][:-2]}")
         for shell, complete in shells.items()

@@ -41,6 +41,10 @@ def test_a_name_that_is_nearly_right_is_named(pypod: Program, image: str) -> Non
         assert done.err.startswith("Error: ")
         assert done.err.endswith(said), words
         assert done.err.count("\n") == 2
+    pypod("volume", "create", "help-data")
+    done = pypod("volume", "rm", "help-dta", check=1)
+    assert done.err.endswith('Hint: did you mean "help-data"?\n')
+    pypod("volume", "rm", "help-data")
     done = pypod("rmi", "test/busybx", check=1)
     assert "did you mean" in done.err
 

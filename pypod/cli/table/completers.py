@@ -94,8 +94,13 @@ SUGGESTED: dict[str, Completer] = {
     "tmpfs": (),
     "ulimit": ("words", "host", "nofile=", "nproc=", "core=", "memlock=", "stack=", "fsize="),
     "volume": ("bind",),
-    "volume ls filter": ("words", "dangling=true", "dangling=false", "driver=", "label=", "name="),
-    "volume prune filter": ("words", "label=", "until="),
+    "volume create opt": ("words", "type=", "device=", "o="),
+    "volume ls filter": (
+        "words",
+        *"after= anonymous=true anonymous=false dangling=true dangling=false driver=".split(),
+        *"label= label!= name= opt= scope= since= until=".split(),
+    ),
+    "volume prune filter": ("words", *"all=true label= label!= name= since= until=".split()),
     "volumes_from": ("container",),
     "workdir": (),
 }

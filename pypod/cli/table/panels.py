@@ -108,6 +108,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("generate systemd --new --files --name web", "A unit that makes web anew at each start"),
     ),
     "restart": (("restart -t 2 web", "Two seconds of patience, then KILL, and again"),),
+    "port": (("port web 80", "Where the host takes the traffic of port 80"),),
+    "push": (("push myimage registry.example.org/team/myimage:1", "Under another name"),),
+    "volume create": (("volume create data", "For: run -v data:/var/lib/data"),),
+    "volume ls": (("volume ls --filter dangling=true", "Those that no container uses"),),
+    "volume prune": (("volume prune --force", "Without a question, for a script"),),
     "stop": (("stop -t 2 web", "Two seconds of patience, then KILL"),),
     "rm": (("rm -f web", "Stop it and remove it"),),
     "pull": (

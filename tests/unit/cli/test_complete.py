@@ -62,4 +62,14 @@ def test_volumes_are_directories_of_the_store(
     assert answer(tmp_path, capsys, "volume") == []
     (tmp_path / "volumes" / "data").mkdir(parents=True)
     assert answer(tmp_path, capsys, "volume", "da") == ["data\tvolume"]
+    assert answer(tmp_path, capsys, "object", "da") == ["data\tvolume"]
     assert answer(tmp_path, capsys, "volume", "x") == []
+
+
+def test_a_damaged_part_of_the_store_does_not_hide_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "volumes" / "data").mkdir(parents=True)
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "index.json").write_text("no json")
+    assert answer(tmp_path, capsys, "object") == ["data\tvolume"]

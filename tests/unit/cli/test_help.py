@@ -12,7 +12,7 @@ import pytest
 
 from pypod.cli import parse, table, typer_app
 from pypod.cli.table import completers, panels
-from pypod.engine import ps
+from pypod.engine import ps, volume_list
 
 SHOWN = sorted(name for name, command in table.every().items() if command[1])
 
@@ -106,6 +106,12 @@ def test_filters_that_are_completed_are_those_that_ps_has() -> None:
         assert not state or state in ps.STATES
 
 
+def test_filters_that_are_completed_are_those_that_volumes_have() -> None:
+    option = next(one for one in table.every()["volume ls"][3] if one[1] == "filter")
+    words = completers.of_option("volume ls", option)[1:]
+    assert {word.partition("=")[0] for word in words} == set(volume_list._FILTERS)
+
+
 def test_brackets_in_a_text_are_text(monkeypatch: pytest.MonkeyPatch) -> None:
     option = ("--odd", "odd", "str", "[A]", "Not [bold]markup[/bold]", "[x]")
     monkeypatch.setitem(
@@ -120,7 +126,7 @@ def test_brackets_in_a_text_are_text(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_group_lists_its_verbs_and_no_hidden_one(monkeypatch: pytest.MonkeyPatch) -> None:
     for group, verb in table.IN_GROUP:
-        hidden = verb == "list" or not table.every()[table.IN_GROUP[group, verb]][1]
+        hidden = verb in ("list", "remove") or not table.every()[table.IN_GROUP[group, verb]][1]
         if table.GROUPS[group]:
             assert (f"│ {verb} " in shown_help(monkeypatch, group)) is not hidden, (group, verb)
     assert "internal" not in shown_help(monkeypatch, "")
