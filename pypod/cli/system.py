@@ -112,6 +112,7 @@ def _registries(args: Args) -> dict[str, Any]:
             "Prefix": entry.prefix,
             "Location": entry.location,
             "Insecure": entry.insecure,
+            "PullFromMirror": "",
             "Mirrors": [
                 {
                     "Location": mirror.location,
@@ -119,7 +120,8 @@ def _registries(args: Args) -> dict[str, Any]:
                     "PullFromMirror": mirror.pull,
                 }
                 for mirror in entry.mirrors
-            ],
+            ]
+            or None,
             "Blocked": entry.blocked,
             "MirrorByDigestOnly": entry.digest_only,
         }
@@ -164,9 +166,10 @@ def _yaml(value: Any, indent: int = 0) -> str:
     if isinstance(value, dict):
         for key, inner in value.items():
             if isinstance(inner, (dict, list)) and inner:
-                out += f"{pad}{key}:\n{_yaml(inner, indent + (not isinstance(inner, list)))}"
+                below = _yaml(inner, indent + (not isinstance(inner, list)))
+                out += f"{pad}{_scalar(key)}:\n{below}"
             else:
-                out += f"{pad}{key}: {_scalar(inner)}\n"
+                out += f"{pad}{_scalar(key)}: {_scalar(inner)}\n"
         return out
     for item in value:
         if isinstance(item, dict):
@@ -178,7 +181,8 @@ def _yaml(value: Any, indent: int = 0) -> str:
 
 
 def _scalar(value: Any) -> str:
-    if isinstance(value, str) and value and not any(char in value for char in ":#\"'{}[]\n"):
+    # A star begins an alias, as in the prefix of a wildcard.
+    if isinstance(value, str) and value and not any(char in value for char in "*:#\"'{}[]\n"):
         return value
     return fastjson.dumps(value)
 

@@ -376,10 +376,13 @@ def test_info_shows_the_registries_as_podman_does(names: Names) -> None:
         "Prefix": "h.test:5000/x",
         "Location": "real.test",
         "Insecure": True,
+        "PullFromMirror": "",
         "Mirrors": [{"Location": "m.test", "Insecure": False, "PullFromMirror": "all"}],
         "Blocked": False,
         "MirrorByDigestOnly": False,
     }
+    names.write('[[registry]]\nprefix = "*.w.test"\nblocked = true\n')
+    assert '  "*.w.test":\n    Prefix: "*.w.test"\n' in names("info").out  # a bare * is no YAML
 
 
 def test_all_tags_pulls_every_tag(names: Names, one: FaultRegistry) -> None:
