@@ -46,22 +46,22 @@ def refresh(
         return []  # the other container's files are bound, and they are its monitor's
     want = names.wanted(create, container.name, config.get("hostname", ""))
     bound = {mount.get("source") for mount in config["mounts"]}
-    target = f"{container.directory}/hosts"
-    if target in bound:
-        base = _base(create.get("options", {}).get("hosts_file", ""), reached)
-        _write(target, names.hosts(want, reached, base))
-    target = f"{container.directory}/resolv.conf"
-    if target not in bound:
-        return []
     path = host_resolv_conf()
-    text, watched = _resolv_conf(want, reached, path)
-    if names.lacks_server(reached, text):
-        log.warn(
-            f"{path} names no server that {create['name']} can reach: it resolves no names"
-            " (--dns ADDRESS gives it one)"
-        )
-    _write(target, text)
-    _record(container, reached, path, text)
+    wrote: dict[str, str] = {}
+    watched: list[str] = []
+    if f"{container.directory}/hosts" in bound:
+        wrote["hosts"] = _hosts(want, reached, create)
+    if f"{container.directory}/resolv.conf" in bound:
+        wrote["resolv.conf"], watched = _resolv_conf(want, reached, path)
+        if names.lacks_server(reached, wrote["resolv.conf"]):
+            log.warn(
+                f"{path} names no server that {create['name']} can reach: it resolves no names"
+                " (--dns ADDRESS gives it one)"
+            )
+    for name, text in wrote.items():
+        _write(f"{container.directory}/{name}", text)
+    if wrote:
+        _record(container, reached, path, wrote)
     return watched if names.follows(want, reached) else []
 
 
@@ -83,8 +83,9 @@ def shared(places: Places, network: str) -> names.Shared | None:
 
 
 def follow(container: Container) -> bool:
-    """Compose resolv.conf again, after a change of the host's; say whether it was written.
+    """Compose the files again after a change of the host's resolv.conf; say if one was written.
 
+    With another network the host has another address too, so that its name in `hosts` may change.
     A file that somebody changed in the container is left alone until the next start. The caller
     holds the record's lock. Raises PypodError.
     """
@@ -93,17 +94,44 @@ def follow(container: Container) -> bool:
         with open(f"{container.directory}/{RECORD}", "rb") as file:
             document = fastjson.loads(file.read())
         reached = reach.from_record(document)
-        path, before = document["resolv_conf"], document["wrote"]
+        path, before = document["resolv_conf"], dict(document["wrote"])
     except (OSError, ValueError, KeyError, TypeError):
         return False
+    if not _host_file(path).strip():
+        return False  # between two networks
+    reached = _moved(reached)
     want = names.wanted(create, container.name, container.config.get("hostname", ""))
-    text = _resolv_conf(want, reached, path)[0]
-    target = f"{container.directory}/resolv.conf"
-    if not _host_file(path).strip() or text == before or _host_file(target) != before:
-        return False
-    _write(target, text, replace=False)
-    _record(container, reached, path, text)
-    return True
+    now = {"resolv.conf": _resolv_conf(want, reached, path)[0]}
+    try:
+        now["hosts"] = _hosts(want, reached, create)
+    except PypodError:
+        pass  # --hosts-file is gone: the next start will say so
+    changed = {
+        name: now[name]
+        for name, text in before.items()
+        if name in now and now[name] != text == _host_file(f"{container.directory}/{name}")
+    }
+    for name, text in changed.items():
+        _write(f"{container.directory}/{name}", text, replace=False)
+    if changed:
+        _record(container, reached, path, {**before, **changed})
+    return bool(changed)
+
+
+def _moved(reached: reach.Reach) -> reach.Reach:
+    """Return the reach with the host's address of now; without one the old stays."""
+    if reached.kind not in ("pasta", "slirp4netns") or not reached.host:
+        return reached
+    from pypod.net import programs
+
+    host = programs.address_of(programs.external_interface())
+    moved: reach.Reach = reached.replace(host=host or reached.host)
+    return moved
+
+
+def _hosts(want: names.Wanted, reached: reach.Reach, create: dict[str, Any]) -> str:
+    base = _base(create.get("options", {}).get("hosts_file", ""), reached)
+    return names.hosts(want, reached, base)
 
 
 def _resolv_conf(want: names.Wanted, reached: reach.Reach, path: str) -> tuple[str, list[str]]:
@@ -115,8 +143,8 @@ def _resolv_conf(want: names.Wanted, reached: reach.Reach, path: str) -> tuple[s
     return names.resolv_conf(want, reached, host, upstream), watched
 
 
-def _record(container: Container, reached: reach.Reach, path: str, text: str) -> None:
-    document = {**reached.as_dict(), "resolv_conf": path, "wrote": text}
+def _record(container: Container, reached: reach.Reach, path: str, wrote: dict[str, str]) -> None:
+    document = {**reached.as_dict(), "resolv_conf": path, "wrote": wrote}
     container.write(RECORD, fastjson.dumps(document))
 
 

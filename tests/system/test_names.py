@@ -219,3 +219,41 @@ def test_a_host_that_is_between_two_networks_takes_nothing_away(
     assert resolver(pypod, "names-9") == before
     host_file.write_text("nameserver 192.0.2.54\n")
     assert within(15, lambda: resolver(pypod, "names-9") == "nameserver 192.0.2.54\n")
+
+
+def test_a_connected_container_asks_the_hosts_resolver_first(
+    pypod: Program, image: str, host_file: Path
+) -> None:
+    pypod("run", "-d", "--name", "names-10", "-h", "b.test", image, "sleep", "1000")
+    assert resolver(pypod, "names-10") == (
+        "search home.lan\nnameserver 10.0.2.3\nnameserver 192.0.2.53\n"
+    )
+    assert "10.0.2.100\tb.test names-10\n" in pypod("exec", "names-10", *SHOW).out
+    host_file.write_text("nameserver 127.0.0.1\nnameserver fe80::1%eth0\n")
+    assert within(15, lambda: resolver(pypod, "names-10") == "nameserver 10.0.2.3\n")
+
+
+def test_without_any_network_program_there_is_no_server(
+    pypod: Program, image: str, host_file: Path
+) -> None:
+    env = {"PYPOD_PASTA": "none", "PYPOD_SLIRP4NETNS": "none"}
+    assert pypod("run", "--rm", image, *RESOLV, env=env).out == ""
+
+
+def test_a_joined_network_comes_with_its_names(pypod: Program, image: str, host_file: Path) -> None:
+    pypod("run", "-d", "--name", "names-11", "-h", "first", image, "sleep", "1000")
+    words = ("-d", "--name", "names-12", "--network", "container:names-11", image)
+    pypod("run", *words, "sleep", "1000")
+    assert pypod("exec", "names-12", "sh", "-c", "hostname; cat /etc/hostname").out == (
+        "first\nfirst\n"
+    )
+    assert pypod("exec", "names-12", *SHOW).out == pypod("exec", "names-11", *SHOW).out
+    host_file.write_text("nameserver 192.0.2.99\n")
+    assert within(15, lambda: "192.0.2.99" in resolver(pypod, "names-12"))
+    for option, said in (
+        ("--dns=192.0.2.1", "conflicting options: dns and the network mode: container"),
+        ("--hostname=x", "conflicting options: hostname and the network mode: container"),
+        ("--add-host=a:::1", "cannot set extra host entries when the container is joined"),
+    ):
+        done = pypod("create", "--network", "container:names-11", option, image, check=125)
+        assert said in done.err
