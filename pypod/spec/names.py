@@ -250,10 +250,8 @@ def resolv_conf(want: Wanted, reach: Reach, host: str, upstream: str = "") -> st
     """Return the text of /etc/resolv.conf.
 
     `host` is the host's own, `upstream` that of systemd-resolved, read when `needs_upstream`. With
-    the host's network its text is taken as it is. Else its servers on a loopback are left out, for
-    the container's loopback is another one, and so are scoped ones. Where nothing is left the
-    network's forwarder is asked, which can reach the host's loopback; where there is none, there is
-    no server: podman's and docker's public ones would learn each name that a container asks for.
+    the host's network its text is taken as it is. Where nothing is left of it there is no server:
+    podman's and docker's public ones would learn each name that a container asks for.
     """
     if reach.kind == "host" and not (want.dns or want.dns_search or want.dns_option):
         return host
@@ -264,9 +262,7 @@ def resolv_conf(want: Wanted, reach: Reach, host: str, upstream: str = "") -> st
         found = read_resolver(upstream)
     servers = want.dns or found.servers
     if not want.dns and reach.kind != "host":
-        servers = tuple(server for server in servers if _is_reachable(server, reach))
-        if not servers and reach.dns:  # pasta asks the server that it found at its own start
-            servers = (reach.dns,)
+        servers = _reachable(servers, reach)
     search = want.dns_search or found.search
     options = want.dns_option or found.options
     lines = ["search " + " ".join(search)] if search and search != (".",) else []
@@ -275,13 +271,21 @@ def resolv_conf(want: Wanted, reach: Reach, host: str, upstream: str = "") -> st
     return "".join(line + "\n" for line in lines)
 
 
-def _is_reachable(server: str, reach: Reach) -> bool:
-    version = family(server)
-    if not version or is_loopback(server):
-        return False
-    if version == 6 and reach.address and not reach.address6:
-        return False
-    return not (version == 4 and reach.address6 and not reach.address)
+def _reachable(servers: Iterable[str], reach: Reach) -> tuple[str, ...]:
+    """Return the servers that a container with a network of its own can ask.
+
+    The forwarder stands in for those on the host's loopback, where they stood; scoped ones are left
+    out. It is not put before the others, as podman does: pasta reads the host's resolv.conf once
+    and would go on asking the server of the Wi-Fi that was left (measured; slirp4netns does not).
+    """
+    found: list[str] = []
+    for server in servers:
+        version = family(server)
+        if version and is_loopback(server):
+            found.append(reach.dns)
+        elif version == 4 or (version == 6 and (reach.address6 or reach.kind != "slirp4netns")):
+            found.append(server)
+    return tuple(server for server in found if server) or ((reach.dns,) if reach.dns else ())
 
 
 def lacks_server(reach: Reach, text: str) -> bool:

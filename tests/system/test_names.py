@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.fixtures import network
+from tests.fixtures.network import CLIENT
 from tests.fixtures.program import Program, within
 
 pytestmark = pytest.mark.own
@@ -19,6 +21,19 @@ HOSTS_TEXT = """\
 127.0.0.1	localhost localhost.localdomain localhost4 localhost4.localdomain4
 ::1	localhost localhost.localdomain localhost6 localhost6.localdomain6
 """
+DNS_SERVER = """\
+import socket, sys
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind((sys.argv[1], 53))
+while True:
+    query, client = server.recvfrom(512)
+    question = query[12:query.index(0, 12) + 5]
+    answer = b"\\xc0\\x0c\\0\\1\\0\\1\\0\\0\\0\\1\\0\\4" + socket.inet_aton(sys.argv[1])
+    is_a = question[-4:] == b"\\0\\1\\0\\1"
+    head = query[:2] + b"\\x81\\x80\\0\\1\\0" + bytes([is_a]) + bytes(4)
+    server.sendto(head + question + answer * is_a, client)
+"""
+"""Answers each question with its own address."""
 
 
 @pytest.fixture
@@ -221,7 +236,7 @@ def test_a_host_that_is_between_two_networks_takes_nothing_away(
     assert within(15, lambda: resolver(pypod, "names-9") == "nameserver 192.0.2.54\n")
 
 
-def test_a_connected_container_asks_the_hosts_resolver_first(
+def test_a_connected_container_asks_the_forwarder_for_the_hosts_loopback(
     pypod: Program, image: str, host_file: Path
 ) -> None:
     pypod("run", "-d", "--name", "names-10", "-h", "b.test", image, "sleep", "1000")
@@ -257,3 +272,38 @@ def test_a_joined_network_comes_with_its_names(pypod: Program, image: str, host_
     ):
         done = pypod("create", "--network", "container:names-11", option, image, check=125)
         assert said in done.err
+
+
+@pytest.mark.passes("user", "root")
+@pytest.mark.parametrize("env", [{}, {"PYPOD_PASTA": "none"}], ids=["pasta", "slirp4netns"])
+def test_names_resolve_before_and_after_a_change_of_the_hosts_network(
+    program: Program, image: str, tmp_path: Path, env: dict[str, str | None]
+) -> None:
+    """First the host's own resolver on its loopback, then a server elsewhere, then back."""
+    world = network.make(program, tmp_path, image)
+    (tmp_path / "server.py").write_text(DNS_SERVER)
+    script = f"""
+        touch {tmp_path}/resolv.conf
+        mount --bind {tmp_path}/resolv.conf /etc/resolv.conf
+        exec >{tmp_path}/out 2>&1
+        /usr/bin/python3 {tmp_path}/server.py 127.0.0.53 & here=$!
+        nsenter --target $client --net /usr/bin/python3 {tmp_path}/server.py {CLIENT} & there=$!
+        trap 'kill $client $here $there' EXIT
+        echo nameserver 127.0.0.53 >/etc/resolv.conf
+        pypod run -d --name names-20 {image} sleep 1000 >/dev/null
+        for server in 127.0.0.53 {CLIENT} 127.0.0.53; do
+            echo nameserver $server >/etc/resolv.conf
+            for try in $(seq 40); do
+                found=$(pypod exec names-20 /bin/busybox nslookup a.test | tail -n +3)
+                case $found in *$server*) echo found $server; break;; esac
+                sleep 0.2
+            done
+        done
+        pypod rm -f -t 0 names-20 >/dev/null
+        """
+    try:
+        world(script, env=env)
+    finally:
+        world.remove()
+    found = (tmp_path / "out").read_text().split()
+    assert found == ["found", "127.0.0.53", "found", CLIENT, "found", "127.0.0.53"]

@@ -138,9 +138,14 @@ def test_without_a_network_there_is_no_server(reach: Reach) -> None:
     assert not names.lacks_server(reach, "")
 
 
-def test_pasta_the_forwarder_is_asked_only_where_no_server_is_left() -> None:
-    """It goes on to ask the server that the host had when the container started."""
+def test_pasta_the_forwarder_stands_in_for_the_hosts_loopback() -> None:
+    """pasta's asks the server of its start for ever: never where another one can be asked."""
     assert resolv_conf(want(), PASTA, WIFI) == "search home.lan\nnameserver 192.168.1.1\n"
+    text = "nameserver 10.0.0.1\nnameserver 127.0.0.1\nnameserver ::1\nnameserver 10.0.0.2\n"
+    assert servers(resolv_conf(want(), PASTA, text)) == ["10.0.0.1", "169.254.1.1", "10.0.0.2"]
+    assert servers(resolv_conf(want(), SLIRP, WIFI + STUB)) == ["192.168.1.1", "10.0.2.3"]
+    for text in ("", "nameserver fe80::1%eth0\n"):
+        assert servers(resolv_conf(want(), PASTA, text)) == ["169.254.1.1"]
 
 
 def test_pasta_servers_on_the_hosts_loopback_are_left_out() -> None:
@@ -163,10 +168,9 @@ def test_pasta_without_a_forwarder_reads_what_systemd_resolved_asks() -> None:
 def test_pasta_a_server_of_a_family_that_the_container_lacks_is_left_out() -> None:
     text = "nameserver 2001:db8::1\nnameserver 10.0.0.1\n"
     assert servers(resolv_conf(want(), SLIRP, text)) == ["10.0.0.1"]
-    assert servers(resolv_conf(want(), PLAIN_PASTA, text)) == ["2001:db8::1", "10.0.0.1"]
-    only6 = Reach("pasta", "", "fd00::2")
-    assert servers(resolv_conf(want(), only6, text)) == ["2001:db8::1"]
-    assert servers(resolv_conf(want(), Reach("path"), text)) == ["2001:db8::1", "10.0.0.1"]
+    with6 = SLIRP.replace(address6="fd00::100")
+    for reach in (with6, PASTA, PLAIN_PASTA, Reach("path")):
+        assert servers(resolv_conf(want(), reach, text)) == ["2001:db8::1", "10.0.0.1"]
 
 
 def test_servers_that_are_asked_for_are_the_only_ones() -> None:
