@@ -308,7 +308,7 @@ static void run_exit_command(struct monitor *m)
  * A payload that SIGTERM or its stop's SIGKILL ends would else leave a failed unit behind each stop. */
 static int own_exit_code(const struct monitor *m)
 {
-    return !m->failed && !m->options.no_record && record_stop_asked() ? 0 : m->code;
+    return !m->failed && m->stop_asked ? 0 : m->code;
 }
 
 int main(int argc, char **argv)

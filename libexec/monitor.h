@@ -143,6 +143,7 @@ struct monitor {
     int64_t look_at;     /* when to look at the files, where inotify cannot be had; 0 = never */
     uint64_t looked;     /* what they were then */
     bool written; /* `exit` is in place */
+    bool stop_asked; /* by `pypod stop`, when that was written */
     bool dirty;   /* buffers hold memory */
     bool grown;   /* pipes are enlarged */
 };
@@ -174,7 +175,6 @@ bool record_prepare(struct monitor *m);
 bool record_pids(struct monitor *m); /* false: errno says why */
 void record_exit(struct monitor *m);
 bool record_claimed(void);
-bool record_stop_asked(void);
 
 /* watch.c: files of the host that the container's follow */
 void watch_start(struct monitor *m);

@@ -99,6 +99,14 @@ bool record_prepare(struct monitor *m)
     return m->exit_fd >= 0 && write(m->exit_fd, blank, sizeof blank) == (ssize_t)sizeof blank;
 }
 
+/* Did `pypod stop` ask for the end? It leaves a file, for it cannot know whether a client is connected. */
+static bool stop_asked(void)
+{
+    struct stat found;
+
+    return fstatat(FD_RECORD, "stop", &found, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 void record_exit(struct monitor *m)
 {
     char line[LINE_SIZE];
@@ -109,6 +117,7 @@ void record_exit(struct monitor *m)
     m->written = true;
     if (m->options.no_record)
         return;
+    m->stop_asked = stop_asked(); /* now: whoever sees the exit may remove the record */
     clock_gettime(CLOCK_REALTIME, &now);
     snprintf(line, sizeof line, "run=%lu code=%d signal=%d started=%d at=%lld.%09ld\n", m->options.run,
              m->code, m->signal, !m->failed, (long long)now.tv_sec, now.tv_nsec);
@@ -131,12 +140,4 @@ bool record_claimed(void)
         return false;
     /* Left locked: the kernel unlocks when this monitor ends, a moment later. */
     return flock(fd, LOCK_EX | LOCK_NB) < 0;
-}
-
-/* Did `pypod stop` ask for the end? It leaves a file, for it cannot know whether a client is connected. */
-bool record_stop_asked(void)
-{
-    struct stat found;
-
-    return fstatat(FD_RECORD, "stop", &found, AT_SYMLINK_NOFOLLOW) == 0;
 }

@@ -120,7 +120,13 @@ def _create(args: Args, facts: HostFacts) -> Created:
 def _pull(args: Args, facts: HostFacts, name: str) -> ImageRecord:
     from pypod.cli.transfer import pull_for_run
 
-    return pull_for_run(args, facts, name)
+    socket = os.environ.get("NOTIFY_SOCKET", "")
+    if not socket or args.sdnotify == "ignore":
+        return pull_for_run(args, facts, name)
+    from pypod.engine import notify
+
+    with notify.MoreTime(socket):
+        return pull_for_run(args, facts, name)
 
 
 def _platform(args: Args, facts: HostFacts) -> Platform | None:

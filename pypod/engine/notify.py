@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _SECONDS = 5
 """How long a service manager that does not read is waited for."""
+_EXTENDED = 30
+"""Seconds more that are asked for at a time during a pull."""
 
 
 def prepare(config: dict[str, Any], create: dict[str, Any], socket: str) -> dict[str, Any]:
@@ -34,6 +36,36 @@ def prepare(config: dict[str, Any], create: dict[str, Any], socket: str) -> dict
         return config
     _open_to_all(socket)
     return service.with_socket(config, socket)
+
+
+class MoreTime:
+    """In a `with` block: ask for time while an image is pulled, which TimeoutStartSec= is not for.
+
+    A thread asks; a pull has threads anyway. When the pull hangs its own time limits end it.
+    """
+
+    def __init__(self, socket: str) -> None:
+        self._socket = socket
+
+    def __enter__(self) -> None:
+        import threading
+
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._ask, daemon=True)
+        if _is_there(self._socket):
+            self._thread.start()
+
+    def _ask(self) -> None:
+        while True:
+            try:
+                _send(self._socket, f"EXTEND_TIMEOUT_USEC={_EXTENDED * 1_000_000}\n".encode())
+            except OSError:
+                return  # the message of the start, which matters more, will warn
+            if self._over.wait(_EXTENDED / 3):
+                return
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self._over.set()
 
 
 def _open_to_all(socket: str) -> None:

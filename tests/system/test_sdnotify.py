@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -181,6 +182,14 @@ def test_an_abstract_socket_is_reached_too(pypod: Program, notify: str) -> None:
 
 
 @pytest.mark.own
+def test_a_pull_asks_for_more_time(pypod: Program, image: str, manager: Manager) -> None:
+    words = ("run", "-d", "--pull=always", "--tls-verify=false", *NONE, image, "sleep", "99")
+    pypod(*words, env=manager.env)
+    assert manager.heard() == ["EXTEND_TIMEOUT_USEC=30000000", ""]
+    assert manager.heard()[0].startswith("MAINPID=")
+
+
+@pytest.mark.own
 def test_a_socket_that_is_not_there_is_a_warning(
     pypod: Program, image: str, tmp_path: Path
 ) -> None:
@@ -248,6 +257,24 @@ def test_the_monitor_ends_as_the_container_did_but_well_when_stopped(
     if end[0] == "stop":
         # What it really ended with; without patience it depends on who is faster.
         assert pypod("wait", "watched").line in (("9", "137") if "0" in end else ("9",))
+
+
+@pytest.mark.own
+def test_a_stop_is_remembered_when_the_record_goes_before_the_monitor(
+    pypod: Program, image: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "conmon.pid"
+    words = ("run", "-d", "--name", "slow", f"--conmon-pidfile={file}", *NONE, image, "yes")
+    manager = watch(file, pypod.argv(*words))
+    client = pypod.start("attach", "--no-stdin", "slow")
+    assert client.stdout is not None and client.stdout.read(65536)
+    client.send_signal(signal.SIGSTOP)  # the monitor waits for it
+    try:
+        pypod("rm", "-f", "slow")
+    finally:
+        client.kill()
+    client.communicate(timeout=30)
+    assert manager.communicate(timeout=30)[0] == "0\n"
 
 
 @pytest.mark.own
