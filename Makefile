@@ -49,8 +49,8 @@ test-long: test-setup ## tests that take many minutes, and podman on the tests t
 	@$(PYTHON) tests/run all --long
 	@$(PYTHON) tests/run --as podman
 
-test-systemd: ## tests on a machine with systemd (none yet)
-	@echo "there are no tests for systemd yet"
+test-systemd: test-setup helpers ## tests on a machine that systemd boots (needs root and the testbed)
+	@$(PYTHON) tests/systemd/outside.py
 
 check: $(VENV)/pypod-dependencies helpers ## lint, types, unit tests, layers, start-up, helpers, short fuzz
 	@$(VENV)/bin/ruff check --quiet .
