@@ -193,6 +193,22 @@ int make_filesystem(struct init *init, const char *type, char **options, uint64_
     return made;
 }
 
+/* Makes the place of a tmpfs with the mode that a tmpfs has by itself: the next start of this container
+ * finds it there, and must not take it for one of the image's. */
+static bool make_open_place(struct init *init, const char *path)
+{
+    char link[32];
+    cleanup_fd int found = open_in_root(init, path, O_PATH, 0);
+    cleanup_fd int made = found >= 0 || errno != ENOENT ? -1 : make_directory(init, path, 0755);
+
+    if (made < 0)
+        return false;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", made);
+    if (chmod(link, 01777) < 0)
+        fail(init, path);
+    return true;
+}
+
 static bool has_option(char **options, const char *key)
 {
     size_t length = strlen(key);
@@ -226,6 +242,9 @@ static void copy_up(struct init *init, int place, int made, bool mode, bool owne
 void op_mount(struct init *init, const struct op *op)
 {
     struct mount_flags flags = parse_flags(init, op->argv[2]);
+
+    if (flags.copy_up && make_open_place(init, op->argv[0]))
+        flags.copy_up = false;
     cleanup_fd int place = place_for(init, op->argv[0], true, flags.real_place);
     char **options = op->argv + 3;
     bool mode = has_option(options, "mode="), owner = has_option(options, "uid=") || has_option(options, "gid=");

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pypod.kernel.locks import Lock
     from pypod.kernel.paths import Places
     from pypod.oci.image import ImageRecord
+    from pypod.spec.facts import HostFacts
     from pypod.spec.options import CreateOptions
     from pypod.store.volumes import Volume
 
@@ -35,9 +36,15 @@ class Claim:
     """
 
     def __init__(
-        self, places: Places, options: CreateOptions, image: ImageRecord, cwd: str
+        self,
+        places: Places,
+        facts: HostFacts,
+        options: CreateOptions,
+        image: ImageRecord,
+        cwd: str,
     ) -> None:
         self.places = places
+        self._facts = facts
         self.found: dict[str, Found] = {}
         self.inherited = inherited(places, options.volumes_from)
         requests = spec_volumes.requests(options, image, cwd, self.inherited)
@@ -111,6 +118,8 @@ class Claim:
         )
         self._made.append(volume)
         self._locks.append(lock)
+        if "o" in options:
+            volume_options.apply_owner(volume, self._facts)
         self.found[request.key] = found(volume)
 
 
@@ -168,6 +177,11 @@ def check_sources(requests: Iterable[Request]) -> None:
                     f"{request.typed}: cannot make {request.source}: {error.strerror}"
                 ) from None
         if request.chown:
-            real = os.path.realpath(request.source)
-            if real in _NOT_GIVEN_AWAY or real == os.path.realpath(os.path.expanduser("~")):
-                raise PypodError(f"{request.typed}: U does not change the owner of all of {real}")
+            check_given(request.source, request.typed)
+
+
+def check_given(path: str, typed: str) -> None:
+    """Refuse to give away what belongs to the whole machine, or all of the caller's home."""
+    real = os.path.realpath(path)
+    if real in _NOT_GIVEN_AWAY or real == os.path.realpath(os.path.expanduser("~")):
+        raise PypodError(f"{typed}: U does not change the owner of all of {real}")

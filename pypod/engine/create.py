@@ -102,7 +102,7 @@ def _create(
     cwd = _cwd()
     staging = _stage(places, facts, options)
     try:
-        with staging, Claim(places, options, image, cwd) as volumes:
+        with staging, Claim(places, facts, options, image, cwd) as volumes:
             ids = build.Identity(
                 id=staging.id,
                 name=staging.name,

@@ -126,6 +126,7 @@ def _fill(
 
 def _give(facts: HostFacts, config: dict[str, Any], records: list[dict[str, Any]]) -> None:
     """Do what `U` asks for."""
+    from pypod.engine.claim import check_given
     from pypod.plan import tools
     from pypod.runtime import files
 
@@ -135,7 +136,9 @@ def _give(facts: HostFacts, config: dict[str, Any], records: list[dict[str, Any]
     user = config["process"]["user"]
     words = ["chown", str(user["uid"]), str(user["gid"])]
     for record in records:
-        words += [record.get("path") or record["source"], record.get("subpath", "")]
+        source = record.get("path") or record["source"]
+        check_given(source, record["typed"])
+        words += [source, record.get("subpath", "")]
     plan = tools.compile_in_map(config, facts, ["pypod-files", *words], files.PROGRAM)
     files.run(facts, words, f"cannot change the owner of {records[0]['destination']}", plan=plan)
 

@@ -29,6 +29,14 @@ class Lock:
             return False
         return True
 
+    def is_of(self, path: str) -> bool:
+        """Say whether the path still is what was opened: it may be gone, or another one, by now."""
+        try:
+            here, there = os.fstat(self.fd), os.stat(path, follow_symlinks=False)
+        except OSError:
+            return False
+        return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
+
     def close(self) -> None:
         """Release the lock."""
         os.close(self.fd)

@@ -251,6 +251,8 @@ def oci(
         volume = found.get(request.key) or Found(request.key, request.key)
         if volume.kind == "tmpfs":
             kept = [word for word in options if word not in ("bind", "rbind")]
+            if request.chown:
+                kept += [f"uid={user.uid}", f"gid={user.gid}"]
             return _mount(request, "tmpfs", "tmpfs", [*kept, *volume.options])
         source = volume.path
         options += [word for word in volume.options if word not in options]

@@ -105,12 +105,7 @@ class Volume:
         except OSError:
             raise NoSuchVolume(self.name) from None
         lock.take()
-        try:
-            here, there = os.fstat(lock.fd), os.stat(self.directory, follow_symlinks=False)
-        except OSError:
-            lock.close()
-            raise NoSuchVolume(self.name) from None
-        if (here.st_dev, here.st_ino) != (there.st_dev, there.st_ino):
+        if not lock.is_of(self.directory):
             lock.close()
             raise NoSuchVolume(self.name)
         return lock
@@ -148,11 +143,8 @@ def create(
         "created": time.time(),
         "anonymous": anonymous,
     }
-    staging = f"{places.tmp}/volume-{os.urandom(8).hex()}"
-    os.mkdir(staging, 0o700)
-    lock = Lock(staging)
+    staging, lock = _stage(places)
     try:
-        lock.take()
         os.mkdir(staging + "/_data")
         os.chmod(staging + "/_data", 0o755)  # whatever the caller's umask is
         _write(f"{staging}/volume.json", fastjson.dumps(document))
@@ -171,6 +163,21 @@ def create(
         lock.close()
         raise
     return Volume(places, name), lock
+
+
+def _stage(places: Places) -> tuple[str, Lock]:
+    """Make a directory and lock it; a sweep may take it away in between."""
+    while True:
+        staging = f"{places.tmp}/volume-{os.urandom(8).hex()}"
+        os.mkdir(staging, 0o700)
+        try:
+            lock = Lock(staging)
+        except FileNotFoundError:
+            continue
+        lock.take()
+        if lock.is_of(staging):
+            return staging, lock
+        lock.close()
 
 
 def _sync(*paths: str) -> None:

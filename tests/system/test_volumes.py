@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -232,6 +234,38 @@ def test_nocopy_leaves_a_volume_empty_and_nocreate_makes_none(
     )
 
 
+def test_a_tmpfs_where_the_image_has_nothing_is_everybodys(pypod: Program, image: str) -> None:
+    script = "stat -c %a /new/place && touch /new/place/f && ls /new/place"
+    words = ("create", *NONE, "-u", "user", "--tmpfs", "/new/place")
+    made = pypod(*words, image, "sh", "-c", script).line
+    for _ in range(2):
+        assert pypod("start", "-a", made).out == "1777\nf\n"
+
+
+def test_attributes_of_files_are_copied(pypod: Program, registry: Registry, volume: str) -> None:
+    entry = tarfile.TarInfo()
+    entry.size, entry.mode = 0, 0o644
+    entry.pax_headers = {"SCHILY.xattr.user.note": "hello"}
+    files = {**images.busybox_files(), "data": images.directory(), "data/f": entry}
+    name = registry.push(images.make([files]), "volumes/attributes")
+    pypod.pull(name)
+    pypod("run", "--rm", *NONE, "-v", f"{volume}:/data", name, "chmod", "644", "/data/f")
+    where = Path(pypod("volume", "inspect", "-f", "{{.Mountpoint}}", volume).line)
+    assert os.listxattr(where / "f") == ["user.note"]
+    assert os.getxattr(where / "f", "user.note") == b"hello"
+
+
+def test_a_volume_bound_to_a_place_of_the_host_is_not_given_away(
+    pypod: Program, image: str, volume: str
+) -> None:
+    before = os.stat("/etc/passwd").st_ctime
+    pypod("volume", "create", "-o", "o=bind", "-o", "device=/etc", volume)
+    words = ("run", "--rm", *NONE, "-v", f"{volume}:/v:U")
+    done = pypod(*words, image, "true", check=None)
+    assert done.rc == 125 or "changes nothing" in done.warnings
+    assert os.stat("/etc/passwd").st_ctime == before
+
+
 def test_two_containers_share_a_volume(pypod: Program, image: str, volume: str) -> None:
     first = pypod("run", "-d", *NONE, "-v", f"{volume}:/v", image, "sleep", "1000").line
     pypod("run", "--rm", *NONE, "-v", f"{volume}:/w", image, "sh", "-c", "echo hello > /w/f")
@@ -387,6 +421,25 @@ def test_a_volume_is_given_to_the_containers_user(
     for place in ("/", "/etc", str(Path.home())):
         done = pypod("create", *NONE, "-v", f"{place}:/v:U", image, "true", check=125)
         assert "does not change the owner" in done.err
+
+
+@pytest.mark.passes("user", "root")
+def test_a_tree_of_any_depth_is_given_away(pypod: Program, image: str, tmp_path: Path) -> None:
+    top = tmp_path / "deep"
+    top.mkdir()
+    program = (
+        "import os\nfor _ in range(3000): os.mkdir('d' * 20); os.chdir('d' * 20)\nopen('f', 'w')"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=top, check=True)
+    words = ("run", "--rm", *NONE, "-v", f"{top}:/v:U", image, "true")
+    pypod(*words[:2], "-u", "user", *words[2:])
+    assert (top / ("d" * 20)).stat().st_uid != os.getuid()
+    pypod(*words)
+    program = "import os\nfor _ in range(3000): os.chdir('d' * 20)\nprint(os.stat('f').st_uid)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=top, check=True, capture_output=True, text=True
+    )
+    assert done.stdout == f"{os.getuid()}\n"
 
 
 def test_an_overlay_over_a_directory_is_thrown_away(
