@@ -313,8 +313,9 @@ static int own_exit_code(const struct monitor *m)
 
 int main(int argc, char **argv)
 {
-    struct monitor m = {.epoll = -1, .exit_fd = -1, .peer_fd = -1, .network_said = -1};
+    static struct monitor m; /* not on the stack: what of it is never written costs no memory */
 
+    m.epoll = m.exit_fd = m.peer_fd = m.network_said = -1;
     if (!setup_options(&m.options, &m.log, argc, argv))
         return CANNOT;
     if (!setup_monitor(&m)) {

@@ -89,7 +89,7 @@ def report(own: Program, peer: Program, image: str, rounds: int, size: int) -> i
     if ours_mb is not None:
         beside = f"{theirs_mb:7.2f}MB" if theirs_mb else f"{'?':>9}"
         print(f"{'idle monitor, PSS':40}{ours_mb:7.3f}MB{beside}{'':8}{MONITOR_MB:5}MB")
-        if ours_mb > LIMITS["monitor"]:
+        if ours_mb > MONITOR_MB:
             over.append("idle monitor")
     site = next((Path(own.path).parents[1] / "lib" / "pypod" / "lib").glob("python3.*"))
     print()

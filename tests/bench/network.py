@@ -73,11 +73,11 @@ def _receive(port: int, size: int) -> float:
 
 
 def _processes() -> dict[int, tuple[str, int]]:
-    """Return name and RSS in bytes of each process of this user, those in user namespaces too."""
+    """Return name and RSS in bytes of each process of this user."""
     found = {}
     for entry in os.listdir("/proc"):
         try:
-            if not entry.isdigit() or os.stat(f"/proc/{entry}").st_uid not in (os.getuid(), 0):
+            if not entry.isdigit() or os.stat(f"/proc/{entry}").st_uid != os.getuid():
                 continue
             pages = int(Path(f"/proc/{entry}/statm").read_text().split()[1])
             name = Path(f"/proc/{entry}/comm").read_text().strip()
