@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import termios
 import time
@@ -150,6 +151,23 @@ def test_a_stop_puts_the_terminal_back_until_the_client_goes_on(
     seat.send("\x04")
     assert seat.wait() == 0
     assert seat.is_restored
+
+
+def test_a_terminal_that_nobody_reads_can_be_left(pypod: Program, image: str, seat: Seat) -> None:
+    """The client hangs in a write then; a signal is still its end."""
+    run(pypod, image, seat, "full", "--rm")
+    seat.reads = False
+    pypod("exec", "full", "sh", "-c", "seq 100000 >/dev/pts/0 &")
+    assert within(10, lambda: state_of(seat.pid) == "S" and waits_for_room(seat))
+    os.kill(seat.pid, signal.SIGTERM)
+    assert seat.wait() == 143
+    assert seat.is_restored
+    pypod("rm", "-f", "-t", "0", "full")
+
+
+def waits_for_room(seat: Seat) -> bool:
+    """Say whether nothing more can be written to the terminal."""
+    return not select.select([], [seat.slave], [], 0)[1]
 
 
 @pytest.mark.parametrize("ignored", [False, True])
