@@ -162,6 +162,7 @@ def test_start_passes_a_socket_of_systemd_on_and_an_ancestors_stays_out(
         assert out == "=\n0 1 2 3 ", err
 
 
+@pytest.mark.own
 def test_a_timeout_ends_the_container_with_137(pypod: Program, image: str) -> None:
     out = pypod("run", "--name", "late", "--timeout", "1", image, "sleep", "1000", check=137)
     assert out.out == ""

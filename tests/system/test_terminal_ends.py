@@ -15,6 +15,7 @@ import pytest
 from tests.fixtures.program import Program, within
 from tests.fixtures.seat import Seat
 
+pytestmark = pytest.mark.own  # podman 4.3 misses keys, hang-ups and redraws
 ECHO = 'while read x; do echo "<$x>"; done'
 
 
@@ -76,7 +77,6 @@ def test_a_client_that_is_killed_leaves_the_container_alone(
     assert seat.is_restored
 
 
-@pytest.mark.own
 def test_a_lost_monitor_ends_the_client(pypod: Program, image: str, seat: Seat) -> None:
     run(pypod, image, seat, "lost")
     os.kill(int(pypod("inspect", "-f", "{{.State.ConmonPid}}", "lost").line), signal.SIGKILL)
