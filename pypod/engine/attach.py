@@ -241,7 +241,8 @@ def _carry(
     while True:
         stdin.update(poller)
         ready = poll(patience)
-        if resize and (not ready or buffer[0] == STDOUT):
+        # Before any key: what is typed must not find the size that is not true.
+        if resize and (not ready or buffer[0] == STDOUT or ready != [(channel_fd, select.POLLIN)]):
             resize()
             resize = patience = None
         for fd, _event in ready:
