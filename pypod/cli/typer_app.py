@@ -175,7 +175,7 @@ def _option(option: table.Option, panel: str = panels.PLAIN) -> inspect.Paramete
     names = flags.split()
     if kind == "bool":
         if default:
-            text += f" [default: true; {names[0]}=false]"
+            text += " [default: true; off with =false]"
         default = bool(default)
     shown = kind != "bool" and default not in (None, -1, "")
     declared = typer.Option(

@@ -21,7 +21,7 @@ NETWORK_OPTIONS: tuple[Option, ...] = (
         "publish",
         "csv",
         "[[IP:]PORT:]PORT",
-        "Pass a port of the host on to one of the container: [[ip:]host:]container[/tcp|udp]",
+        "Pass a port of the host on to the container: 8080:80, 127.0.0.1:53:53/udp",
     ),
     ("--publish-all -P", "publish_all", "bool", "", "Publish exposed ports on random ports"),
 )

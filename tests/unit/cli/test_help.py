@@ -38,6 +38,7 @@ def test_help_is_readable_in_80_columns_without_colour(
     assert max(map(len, text[:below].splitlines())) <= 80
     for option in table.every()[name][3] if name in SHOWN else ():
         assert option[0].split()[0] in text  # long flags are never cut
+    assert not re.search(r"\S…", text), "a word of a text or metavar is too long for 80 columns"
 
 
 @pytest.mark.parametrize("name", SHOWN)
