@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 
 from pypod.errors import UsageError
-from pypod.spec import confine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +30,8 @@ def read(args: Args, given: dict[str, Any]) -> None:
     given["env_file"] = tuple(read_file("--env-file", path) for path in args.env_file)
     given["label_file"] = tuple(read_file("--label-file", path) for path in args.label_file)
     if args.security_opt:
+        from pypod.spec import confine
+
         path = confine.read(args.security_opt).seccomp
         if path not in ("", "unconfined"):
             given["seccomp_profile"] = _profile(path)

@@ -12,7 +12,6 @@ import stat
 
 from pypod.errors import PypodError
 from pypod.kernel import log
-from pypod.spec import confine
 from pypod.spec.sandbox import Found, rootfs
 
 TYPE_CHECKING = False
@@ -30,6 +29,7 @@ def found(options: CreateOptions) -> Found:
     profile = None
     if options.seccomp_profile:
         from pypod.kernel import strictjson
+        from pypod.spec import confine
 
         path = confine.read(options.security_opt).seccomp
         profile = strictjson.loads(options.seccomp_profile, f"the seccomp profile {path}")

@@ -82,6 +82,10 @@ def _hint(stage: int, failed: Op) -> str | None:
         return "/etc/subuid and /etc/subgid must give this user the ids of the map (subuid(5))"
     if failed.verb == "unshare":
         return "user namespaces may be off: sysctl user.max_user_namespaces"
+    if failed.verb == "rlimit":
+        return "the hard limit of whoever starts it is lower than at create (ulimit -H)"
+    if failed.verb == "label":
+        return "this host may not know it: aa-status and seinfo -t list what is loaded"
     if failed.verb == "user":
         return "the image's user lies outside the ids of this user (/etc/subuid)"
     return None

@@ -8,7 +8,7 @@ cannot give is an error, except where podman ignores it: labels on a host withou
 from __future__ import annotations
 
 from pypod.errors import PypodError, UsageError
-from pypod.value import Value
+from pypod.spec.sandbox import Confinement
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,21 +21,6 @@ _HIDEPID = frozenset("0 1 2 4 off noaccess invisible ptraceable".split())
 _LABEL_KEYS = ("user", "role", "type", "level", "filetype")
 _SELINUX_BASE = {"user": "system_u", "role": "system_r", "type": "container_t", "level": "s0"}
 """The label that container-selinux gives to a container's process; options change parts of it."""
-
-
-class Confinement(Value):
-    """What the words of --security-opt ask for, checked as far as words can be."""
-
-    no_new_privs: bool = False
-    seccomp: str = ""
-    """Empty: pypod's own filter; `unconfined`; else the path of a profile."""
-    mask: tuple[str, ...] = ()
-    unmask: tuple[str, ...] = ()
-    """Absolute patterns; `ALL` for every path."""
-    proc_opts: tuple[str, ...] = ()
-    label: tuple[tuple[str, str], ...] | None = None
-    """None: nothing said; parts of an SELinux label, none for `disable`."""
-    apparmor: str = ""
 
 
 def read(words: Iterable[str]) -> Confinement:

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 KEEP_GROUPS = "keep-groups"
-KEEP_GROUPS_ANNOTATION = "run.oci.keep_original_groups"
-"""crun's annotation, which podman sets for the same option."""
 
 LIMITS = {
     "as": "address space",

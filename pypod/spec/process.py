@@ -208,4 +208,6 @@ def exec_process(config: dict[str, Any], options: ExecOptions, bounding: int) ->
     if options.privileged:
         process["seccomp"] = False
         process["noNewPrivileges"] = False
+        for label in ("selinuxLabel", "apparmorProfile"):
+            process.pop(label, None)
     return process

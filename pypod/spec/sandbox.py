@@ -3,13 +3,14 @@
 
 `spec.build` composes a default container; this adds what --security-opt, --group-add, --device,
 --sysctl, --ulimit, --umask, --annotation and --rootfs say. What of them asks something of the host
-was looked up before (engine/lookups.py) and is in `Found`: this is pure.
+was looked up before (engine/lookups.py) and is in `Found`: this is pure. The rooms of the options
+are imported where one is given: most containers need none of them.
 """
 
 from __future__ import annotations
 
 from pypod.errors import PypodError, UsageError
-from pypod.spec import confine, host_spaces, ids, init_system, limits, security
+from pypod.spec import ids, init_system, security
 from pypod.spec.namespaces import SHARED
 from pypod.spec.network import shows_host
 from pypod.value import Value
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from pypod.spec.facts import HostFacts
     from pypod.spec.options import CreateOptions
 
+KEEP_GROUPS = "run.oci.keep_original_groups"
+"""crun's annotation, which podman sets for the same option."""
 EXACT_LIMITS = "io.pypod.rlimits"
 """An annotation: the limit of open files was asked for and is not made smaller to fit."""
 
@@ -43,6 +46,21 @@ class Found(Value):
     """The parsed JSON of `--security-opt seccomp=FILE`."""
 
 
+class Confinement(Value):
+    """What the words of --security-opt ask for, checked as far as words can be."""
+
+    no_new_privs: bool = False
+    seccomp: str = ""
+    """Empty: pypod's own filter; `unconfined`; else the path of a profile."""
+    mask: tuple[str, ...] = ()
+    unmask: tuple[str, ...] = ()
+    """Absolute patterns; `ALL` for every path."""
+    proc_opts: tuple[str, ...] = ()
+    label: tuple[tuple[str, str], ...] | None = None
+    """None: nothing said; parts of an SELinux label, none for `disable`."""
+    apparmor: str = ""
+
+
 def apply(
     config: dict[str, Any],
     options: CreateOptions,
@@ -53,27 +71,33 @@ def apply(
 ) -> None:
     """Change a default configuration to what the options say. Raises UsageError and PypodError."""
     found = who.found
-    secure = confine.read(options.security_opt)
+    secure = Confinement()
     process, linux = config["process"], config["linux"]
-    annotations = {**limits.annotation_pairs(options.annotation), **config.get("annotations", {})}
-    process["noNewPrivileges"] = secure.no_new_privs
-    process["user"]["umask"] = limits.umask(options.umask)
-    process.update(confine.process_labels(secure, found.selinux, found.apparmor))
-    if options.group_add:
-        _groups(process["user"], annotations, options, facts, who.group)
-    _limits(process, annotations, options, facts, found)
-    asked = limits.sysctls(
-        options.sysctl, own_network=network not in SHARED, own_ipc=options.ipc != "host"
-    )
-    if asked:
-        linux["sysctl"] = {**linux.get("sysctl", {}), **asked}
+    annotations = config.get("annotations", {})
+    if options.security_opt:
+        from pypod.spec import confine
+
+        secure = confine.read(options.security_opt)
+        process["noNewPrivileges"] = secure.no_new_privs
+        process.update(confine.process_labels(secure, found.selinux, found.apparmor))
+    most = min(facts.nofile_hard, NOFILE_MOST)
+    process["rlimits"] = [{"type": "RLIMIT_NOFILE", "hard": most, "soft": most}]
+    if options.annotation:
+        from pypod.spec import limits
+
+        annotations = {**limits.annotation_pairs(options.annotation), **annotations}
+    if options.umask or options.group_add or options.ulimit or options.sysctl:
+        _process(config, annotations, options, facts, who, own_network=network not in SHARED)
     host_sysfs = shows_host(network, facts.map)
     _masks(linux, options, secure, facts, host_sysfs=host_sysfs)
     if profile := _filter(process, options, secure, facts, found):
         linux["seccomp"] = profile
-    host_spaces.apply(config, options, host_mqueue=found.mqueue)
-    if secure.proc_opts and options.pid == "host":
-        raise UsageError("--security-opt proc-opts: with --pid host /proc is the host's")
+    if options.pid or options.ipc or options.uts or options.cgroupns:
+        from pypod.spec import host_spaces
+
+        host_spaces.apply(config, options, host_mqueue=found.mqueue)
+        if secure.proc_opts and options.pid == "host":
+            raise UsageError("--security-opt proc-opts: with --pid host /proc is the host's")
     _procfs(config["mounts"], secure)
     _kernel_view(process, linux, options)
     if init_system.runs(options, process["args"]):
@@ -94,6 +118,37 @@ def apply(
         config["annotations"] = annotations
 
 
+def _process(
+    config: dict[str, Any],
+    annotations: dict[str, str],
+    options: CreateOptions,
+    facts: HostFacts,
+    who: Identity,
+    *,
+    own_network: bool,
+) -> None:
+    """Put umask, groups, limits and settings into the configuration, as far as they were given."""
+    from pypod.spec import limits
+
+    process, linux = config["process"], config["linux"]
+    process["user"]["umask"] = limits.umask(options.umask)
+    if options.group_add:
+        _groups(process["user"], annotations, options, facts, who.group)
+    asked = limits.rlimits(options.ulimit, dict(who.found.hard_limits))
+    if asked is None:
+        process["rlimits"] = []
+    elif any(one["type"] == "RLIMIT_NOFILE" for one in asked):
+        annotations[EXACT_LIMITS] = "exact"
+        process["rlimits"] = asked
+    else:
+        process["rlimits"] += asked
+    settings = limits.sysctls(
+        options.sysctl, own_network=own_network, own_ipc=options.ipc != "host"
+    )
+    if settings:
+        linux["sysctl"] = {**linux.get("sysctl", {}), **settings}
+
+
 def _groups(
     user: dict[str, Any],
     annotations: dict[str, str],
@@ -101,9 +156,11 @@ def _groups(
     facts: HostFacts,
     group: str,
 ) -> None:
+    from pypod.spec import limits
+
     asked = limits.groups(options.group_add, group)
     if asked is None:
-        annotations[limits.KEEP_GROUPS_ANNOTATION] = "1"
+        annotations[KEEP_GROUPS] = "1"
         user["additionalGids"] = []
         return
     if facts.map == "single":
@@ -117,29 +174,10 @@ def _groups(
     user["additionalGids"] = list(dict.fromkeys((*user["additionalGids"], *asked)))
 
 
-def _limits(
-    process: dict[str, Any],
-    annotations: dict[str, str],
-    options: CreateOptions,
-    facts: HostFacts,
-    found: Found,
-) -> None:
-    asked = limits.rlimits(options.ulimit, dict(found.hard_limits))
-    if asked is None:
-        process["rlimits"] = []
-        return
-    if any(one["type"] == "RLIMIT_NOFILE" for one in asked):
-        annotations[EXACT_LIMITS] = "exact"
-        process["rlimits"] = asked
-        return
-    most = min(facts.nofile_hard, NOFILE_MOST)
-    process["rlimits"] = [{"type": "RLIMIT_NOFILE", "hard": most, "soft": most}, *asked]
-
-
 def _masks(
     linux: dict[str, Any],
     options: CreateOptions,
-    secure: confine.Confinement,
+    secure: Confinement,
     facts: HostFacts,
     *,
     host_sysfs: bool,
@@ -148,7 +186,10 @@ def _masks(
     if not options.privileged:
         masked = security.masked_paths(facts.thermal_throttle, host_sysfs=host_sysfs)
         read_only = security.readonly_paths()
-    masked, read_only = confine.masks(secure, masked, read_only)
+    if secure.mask or secure.unmask:
+        from pypod.spec import confine
+
+        masked, read_only = confine.masks(secure, masked, read_only)
     if masked:
         linux["maskedPaths"] = masked
     if read_only:
@@ -158,7 +199,7 @@ def _masks(
 def _filter(
     process: dict[str, Any],
     options: CreateOptions,
-    secure: confine.Confinement,
+    secure: Confinement,
     facts: HostFacts,
     found: Found,
 ) -> dict[str, Any] | None:
@@ -188,7 +229,7 @@ def _kernel_view(process: dict[str, Any], linux: dict[str, Any], options: Create
         linux["readonlyPaths"] = [*linux.get("readonlyPaths", ()), "/dev"]
 
 
-def _procfs(mounts: list[dict[str, Any]], secure: confine.Confinement) -> None:
+def _procfs(mounts: list[dict[str, Any]], secure: Confinement) -> None:
     for mount in mounts:
         if secure.proc_opts and mount.get("type") == "proc" and mount["destination"] == "/proc":
             mount["options"] = [*mount["options"], *secure.proc_opts]

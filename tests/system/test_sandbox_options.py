@@ -437,6 +437,16 @@ def test_limits(pypod: Program, image: str) -> None:
     assert {"Name": "RLIMIT_NOFILE", "Soft": 50, "Hard": 60} in document
 
 
+def test_a_limit_that_is_lower_at_start_is_no_silent_one(pypod: Program, image: str) -> None:
+    import subprocess
+
+    name = pypod("create", *NONE, "--ulimit", "nofile=1024", image, "true").line
+    words = ["prlimit", "--nofile=512:512", *pypod.argv("start", "-a", name)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 125
+    assert "ulimit nofile=1024" in done.stderr and "lower than at create" in done.stderr
+
+
 def test_the_callers_limits_with_host(pypod: Program, image: str) -> None:
     import resource
 
