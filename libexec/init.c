@@ -278,6 +278,10 @@ static void outer(struct init *init)
             flags |= namespace_flags(init, (unshare = op)->argv);
         else if (strcmp(op->verb, "join") == 0 && op->argc >= 2)
             join(init, op);
+        else if (strcmp(op->verb, "oom") == 0 && op->argc == 1)
+            op_oom(init, op);
+        else if (strcmp(op->verb, "label") == 0 && op->argc == 2)
+            op_label(init, op);
         else if (strcmp(op->verb, "join-net") == 0 && op->argc == 2)
             join_net(init, op);
         else

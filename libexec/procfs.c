@@ -28,12 +28,15 @@ static int open_below_proc(int proc, const char *path, uint64_t flags)
     return (int)syscall(SYS_openat2, proc, path, &how, sizeof how);
 }
 
-/* Opens a file of the procfs at /proc; -1 and errno when it cannot. */
+/* Opens a file of the procfs at /proc; -1 and errno when it cannot. Before there is a container's root
+ * it is the host's. */
 static int open_proc(struct init *init, const char *path, uint64_t flags)
 {
     struct statfs where;
     struct stat found;
-    cleanup_fd int proc = open_in_root(init, "/proc", O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
+    cleanup_fd int proc =
+        init->root_fd < 0 ? open("/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+                          : open_in_root(init, "/proc", O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
 
     if (proc < 0 || fstatfs(proc, &where) < 0 || fstat(proc, &found) < 0)
         fail(init, "/proc");

@@ -100,6 +100,7 @@ def compile_run(
     if "network" in kinds:
         plan.append(op("loopback"))
     plan.append(op("keyring", config.get("hostname") or "pypod"))
+    plan += _own_files(process)
     plan += _process(config, process, facts, linux.get("seccomp"))
     if config.get("annotations", {}).get(INIT_ANNOTATION) == "1":
         plan.append(op("reaper"))
@@ -117,7 +118,8 @@ def compile_exec(
     """
     linux = config.get("linux", {})
     kinds = {space["type"] for space in linux.get("namespaces", ())}
-    plan = [op("join", FD_PIDFD, *_namespace_words(kinds)), _identity(config, facts)]
+    plan = _own_files(process)
+    plan += [op("join", FD_PIDFD, *_namespace_words(kinds)), _identity(config, facts)]
     plan.append(op("keyring", config.get("hostname") or "pypod"))
     if process.get("terminal"):
         plan.append(op("console", "plain", process["user"].get("uid", 0)))
@@ -228,6 +230,18 @@ def _identity(config: dict[str, Any], facts: HostFacts) -> Op:
     return op("identity", 0, 0, "keep" if _keeps_groups(config) else "setgroups")
 
 
+def _own_files(process: dict[str, Any]) -> list[Op]:
+    """What a process writes to its own directory in /proc: the next program gets it."""
+    plan = []
+    if process.get("oomScoreAdj"):
+        plan.append(op("oom", process["oomScoreAdj"]))
+    if process.get("selinuxLabel"):
+        plan.append(op("label", "selinux", process["selinuxLabel"]))
+    if process.get("apparmorProfile"):
+        plan.append(op("label", "apparmor", process["apparmorProfile"]))
+    return plan
+
+
 def _process(
     config: dict[str, Any],
     process: dict[str, Any],
@@ -243,16 +257,10 @@ def _process(
         kind = limit["type"].removeprefix("RLIMIT_")
         how = "clamp" if kind == "NOFILE" and not exact else "exact"
         plan.append(op("rlimit", kind, limit["soft"], limit["hard"], how))
-    if process.get("oomScoreAdj"):
-        plan.append(op("oom", process["oomScoreAdj"]))
     domain = config.get("linux", {}).get("personality", {}).get("domain")
     if domain == "LINUX32":
         plan.append(op("personality", _PER_LINUX32))
     plan.append(op("environment", *process.get("env", ())))
-    if process.get("selinuxLabel"):
-        plan.append(op("label", "selinux", process["selinuxLabel"]))
-    if process.get("apparmorProfile"):
-        plan.append(op("label", "apparmor", process["apparmorProfile"]))
     caps = process.get("capabilities", {})
     plan.append(op("bounding", f"{capability_mask(caps.get('bounding', ())):x}"))
     if "username" in user:

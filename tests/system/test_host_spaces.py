@@ -119,6 +119,9 @@ def test_the_score_for_the_oom_killer_is_only_raised(pypod: Program, image: str)
     words = (image, "cat", "/proc/self/oom_score_adj")
     raised = pypod("run", "--rm", *NONE, "--oom-score-adj", f"{own + 7}", *words)
     assert (raised.line, raised.err) == (str(own + 7), "")
+    words_of_exec = ("cat", "/proc/self/oom_score_adj")
+    name = pypod("run", "-d", *NONE, f"--oom-score-adj={own + 7}", image, "sleep", "1000").line
+    assert pypod("exec", name, *words_of_exec).line == str(own + 7)
     lowered = pypod("run", "--rm", *NONE, f"--oom-score-adj={own - 7}", *words)
     assert lowered.line == str(own)
     assert f"it stays {own}" in lowered.err

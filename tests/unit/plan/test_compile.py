@@ -204,6 +204,15 @@ def test_descriptors_of_the_caller_are_the_last_thing_before_the_program() -> No
     assert find(plan, "descriptors") == [("10", "1", "plain")]
 
 
+def test_exec_writes_to_its_own_files_before_it_may_not() -> None:
+    config = configuration(USER, oomScoreAdj=7, selinuxLabel="a:b:c:d")
+    plan = compile_exec(config, config["process"], USER)
+    assert before(plan, "oom", "join") and before(plan, "label", "join")
+    plan = compile_run(config, USER)  # where newuidmap must not be executed with the label
+    assert before(plan, "map", "label") and before(plan, "pivot", "label")
+    assert before(plan, "label", "user")
+
+
 def test_exec_joins_what_the_container_has_of_its_own() -> None:
     config = configuration(USER)
     config["linux"]["namespaces"] = [{"type": "mount"}, {"type": "pid"}]
