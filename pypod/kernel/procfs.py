@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 
@@ -38,8 +39,12 @@ def open_process(pid: int, started: int) -> int | None:
     """Return a pidfd of that very process, or None: no signal ever reaches a stranger."""
     try:
         fd = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return None
+    except OSError as error:
+        # ESRCH is "no such process". One that is being reaped at this moment, and the number of a
+        # thread, are EINVAL (Linux 5.12 to 6.14) or ENOENT.
+        if error.errno in (errno.ESRCH, errno.EINVAL, errno.ENOENT):
+            return None
+        raise
     if is_alive(pid, started):
         return fd
     os.close(fd)
