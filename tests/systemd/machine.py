@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import urllib.request
 from pathlib import Path
 
 from tests.fixtures.program import Program, within
@@ -73,6 +74,16 @@ def pid(pypod: Program, name: str) -> int:
 def parent(process: int) -> int:
     """Return the parent of a process."""
     return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def fetch(port: int) -> bytes:
+    """Return what a web server on this machine gives for /x, nothing where none answers."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/x", timeout=10) as answer:
+            data: bytes = answer.read()
+            return data
+    except OSError:
+        return b""
 
 
 def processes() -> list[str]:

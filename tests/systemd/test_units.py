@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 
 import pytest
@@ -17,8 +18,10 @@ from tests.systemd.machine import (
     PATIENCE,
     RUNTIME,
     UNITS,
+    fetch,
     install,
     is_active,
+    journal,
     nothing_is_left,
     parent,
     pid,
@@ -120,6 +123,27 @@ def test_a_command_that_cannot_run_fails_the_unit(pypod: Program) -> None:
     systemctl("start", unit, check=False)
     assert shown(unit, "ActiveState") == "failed"
     assert nothing_is_left(pypod) or not processes()
+
+
+def test_a_published_service_answers_again_after_it_was_killed(pypod: Program) -> None:
+    command = shell(
+        "/bin/busybox mkdir -p /w; echo hi >/w/x; exec /bin/busybox httpd -f -p 80 -h /w"
+    )
+    words = ("--name", "http", "-p", "127.0.0.1:18080:80", *BUSYBOX[:2])
+    pypod("create", *words, IMAGE, *command)
+    unit = install(pypod, "--new", "--name", "-t", "0", "http")
+    pypod("rm", "http")
+    systemctl("start", unit)
+    assert within(PATIENCE, lambda: fetch(18080) == b"hi\n"), journal(unit)
+    os.kill(pid(pypod, "http"), signal.SIGKILL)
+    assert within(PATIENCE, lambda: shown(unit, "NRestarts") == "1" and is_active(unit))
+    assert within(PATIENCE, lambda: fetch(18080) == b"hi\n"), journal(unit)
+    assert "network-online.target" in shown(unit, "After")
+    systemctl("stop", unit)
+    assert shown(unit, "Result") == "success", journal(unit)
+    assert nothing_is_left(pypod) and fetch(18080) == b""
+    helpers = ["pgrep", "-u", str(os.getuid()), "pasta|slirp4netns"]
+    assert within(PATIENCE, lambda: subprocess.run(helpers, check=False).returncode == 1)
 
 
 WORDS = [
