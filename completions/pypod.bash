@@ -55,14 +55,34 @@ __pypod_command() {
         flags='--after --container-prefix --env -e --files -f --format --name -n --new --no-header --requires --restart-policy --restart-sec --separator --start-timeout --stop-timeout --time -t --template --wants --help -h --log-level --root --runroot'
         valued='--after --container-prefix --env -e --format --requires --restart-policy --restart-sec --separator --start-timeout --stop-timeout --time -t --wants --log-level --root --runroot'
         stops=0 places='container' ;;
+    "history"|"image history")
+        flags='--format --human -H --no-trunc --quiet -q --help -h --log-level --root --runroot'
+        valued='--format --log-level --root --runroot'
+        stops=0 places='image' ;;
+    "image copy")
+        flags='--additional-tag --all -a --authfile --dest-authfile --dest-cert-dir --dest-creds --dest-tls-verify --multi-arch --preserve-digests --src-authfile --src-cert-dir --src-creds --src-tls-verify --compression-format --compression-level --digestfile --force-compression --format -f --quiet -q --arch --os --platform --variant --retry --retry-delay --help -h --log-level --root --runroot'
+        valued='--additional-tag --authfile --dest-authfile --dest-cert-dir --dest-creds --multi-arch --src-authfile --src-cert-dir --src-creds --compression-format --compression-level --digestfile --format -f --arch --os --platform --variant --retry --retry-delay --log-level --root --runroot'
+        stops=0 places='image|-' ;;
+    "image delete")
+        flags='--authfile --cert-dir --creds --retry --retry-delay --tls-verify --help -h --log-level --root --runroot'
+        valued='--authfile --cert-dir --creds --retry --retry-delay --log-level --root --runroot'
+        stops=0 places='-' ;;
     "image exists")
         flags='--help -h --log-level --root --runroot'
         valued='--log-level --root --runroot'
         stops=0 places='image' ;;
     "image inspect")
-        flags='--format -f --help -h --log-level --root --runroot'
-        valued='--format -f --log-level --root --runroot'
+        flags='--config --format -f --no-tags -n --raw --authfile --cert-dir --creds --retry --retry-delay --tls-verify --arch --os --platform --variant --help -h --log-level --root --runroot'
+        valued='--format -f --authfile --cert-dir --creds --retry --retry-delay --arch --os --platform --variant --log-level --root --runroot'
         stops=0 places='image|...' ;;
+    "image list-tags")
+        flags='--authfile --cert-dir --creds --retry --retry-delay --tls-verify --help -h --log-level --root --runroot'
+        valued='--authfile --cert-dir --creds --retry --retry-delay --log-level --root --runroot'
+        stops=0 places='-' ;;
+    "image tree")
+        flags='--whatrequires --help -h --log-level --root --runroot'
+        valued='--log-level --root --runroot'
+        stops=0 places='image' ;;
     "images"|"image ls"|"image list")
         flags='--all -a --digests --filter -f --format --no-trunc --noheading -n --quiet -q --sort --help -h --log-level --root --runroot'
         valued='--filter -f --format --sort --log-level --root --runroot'
@@ -79,6 +99,10 @@ __pypod_command() {
         flags='--all -a --cidfile --latest -l --signal -s --help -h --log-level --root --runroot'
         valued='--cidfile --signal -s --log-level --root --runroot'
         stops=0 places='running|...' ;;
+    "load"|"image load")
+        flags='--input -i --quiet -q --help -h --log-level --root --runroot'
+        valued='--input -i --log-level --root --runroot'
+        stops=0 places='' ;;
     "login")
         flags='--authfile --cert-dir --get-login --password -p --password-stdin --tls-verify --username -u --verbose -v --help -h --log-level --root --runroot'
         valued='--authfile --cert-dir --password -p --username -u --log-level --root --runroot'
@@ -104,8 +128,8 @@ __pypod_command() {
         valued='--arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --variant --policy --log-level --root --runroot'
         stops=0 places='image|...' ;;
     "push"|"image push")
-        flags='--all --authfile --cert-dir --creds --compression-format --compression-level --digestfile --force-compression --format -f --quiet -q --retry --retry-delay --tls-verify --help -h --log-level --root --runroot'
-        valued='--authfile --cert-dir --creds --compression-format --compression-level --digestfile --format -f --retry --retry-delay --log-level --root --runroot'
+        flags='--all --authfile --cert-dir --creds --retry --retry-delay --tls-verify --compression-format --compression-level --digestfile --force-compression --format -f --quiet -q --help -h --log-level --root --runroot'
+        valued='--authfile --cert-dir --creds --retry --retry-delay --compression-format --compression-level --digestfile --format -f --log-level --root --runroot'
         stops=0 places='image|-|...' ;;
     "rename"|"container rename")
         flags='--help -h --log-level --root --runroot'
@@ -127,6 +151,10 @@ __pypod_command() {
         flags='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --init --interactive -i --label -l --name --expose --network --net --publish -p --publish-all -P --pidfile --privileged --pull --read-only --replace --rm --stop-signal --stop-timeout --timeout --tty -t --user -u --image-volume --mount --shm-size --tmpfs --volume -v --volumes-from --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --no-hostname --no-hosts --arch --authfile --cert-dir --creds --disable-content-trust --os --platform --quiet -q --retry --retry-delay --tls-verify --variant --cgroups --conmon-pidfile --sdnotify --annotation --cgroupns --device --env-host --group-add --ipc --label-file --oom-score-adj --personality --pid --read-only-tmpfs --rootfs --security-opt --sysctl --systemd --tz --ulimit --umask --unsetenv --unsetenv-all --uts --detach -d --detach-keys --preserve-fds --sig-proxy --help --log-level --root --runroot'
         valued='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --label -l --name --expose --network --net --publish -p --pidfile --pull --stop-signal --stop-timeout --timeout --user -u --image-volume --mount --shm-size --tmpfs --volume -v --volumes-from --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --variant --cgroups --conmon-pidfile --sdnotify --annotation --cgroupns --device --group-add --ipc --label-file --oom-score-adj --personality --pid --security-opt --sysctl --systemd --tz --ulimit --umask --unsetenv --uts --detach-keys --preserve-fds --log-level --root --runroot'
         stops=1 places='image|-|...' ;;
+    "save"|"image save")
+        flags='--compress --format --multi-image-archive -m --output -o --quiet -q --uncompressed --help -h --log-level --root --runroot'
+        valued='--format --output -o --log-level --root --runroot'
+        stops=0 places='image|...' ;;
     "start"|"container start")
         flags='--all --attach -a --detach-keys --filter -f --interactive -i --latest -l --sig-proxy --help -h --log-level --root --runroot'
         valued='--detach-keys --filter -f --log-level --root --runroot'
@@ -249,13 +277,50 @@ __pypod_value() {
     'generate systemd --log-level') kind='words debug info warn error' ;;
     'generate systemd --root') kind='dir' ;;
     'generate systemd --runroot') kind='dir' ;;
+    'history --format'|'image history --format') kind='words json table' ;;
+    'history --log-level'|'image history --log-level') kind='words debug info warn error' ;;
+    'history --root'|'image history --root') kind='dir' ;;
+    'history --runroot'|'image history --runroot') kind='dir' ;;
+    'image copy --authfile') kind='file' ;;
+    'image copy --dest-authfile') kind='file' ;;
+    'image copy --dest-cert-dir') kind='dir' ;;
+    'image copy --multi-arch') kind='words system all index-only' ;;
+    'image copy --src-authfile') kind='file' ;;
+    'image copy --src-cert-dir') kind='dir' ;;
+    'image copy --compression-format') kind='words gzip zstd' ;;
+    'image copy --digestfile') kind='file' ;;
+    'image copy --format'|'image copy -f') kind='words oci v2s2' ;;
+    'image copy --arch') kind='words amd64 arm64 386 arm ppc64le riscv64 s390x' ;;
+    'image copy --os') kind='words linux' ;;
+    'image copy --platform') kind='words linux/amd64 linux/arm64 linux/386 linux/arm/v7' ;;
+    'image copy --log-level') kind='words debug info warn error' ;;
+    'image copy --root') kind='dir' ;;
+    'image copy --runroot') kind='dir' ;;
+    'image delete --authfile') kind='file' ;;
+    'image delete --cert-dir') kind='dir' ;;
+    'image delete --log-level') kind='words debug info warn error' ;;
+    'image delete --root') kind='dir' ;;
+    'image delete --runroot') kind='dir' ;;
     'image exists --log-level') kind='words debug info warn error' ;;
     'image exists --root') kind='dir' ;;
     'image exists --runroot') kind='dir' ;;
     'image inspect --format'|'image inspect -f') kind='words json table' ;;
+    'image inspect --authfile') kind='file' ;;
+    'image inspect --cert-dir') kind='dir' ;;
+    'image inspect --arch') kind='words amd64 arm64 386 arm ppc64le riscv64 s390x' ;;
+    'image inspect --os') kind='words linux' ;;
+    'image inspect --platform') kind='words linux/amd64 linux/arm64 linux/386 linux/arm/v7' ;;
     'image inspect --log-level') kind='words debug info warn error' ;;
     'image inspect --root') kind='dir' ;;
     'image inspect --runroot') kind='dir' ;;
+    'image list-tags --authfile') kind='file' ;;
+    'image list-tags --cert-dir') kind='dir' ;;
+    'image list-tags --log-level') kind='words debug info warn error' ;;
+    'image list-tags --root') kind='dir' ;;
+    'image list-tags --runroot') kind='dir' ;;
+    'image tree --log-level') kind='words debug info warn error' ;;
+    'image tree --root') kind='dir' ;;
+    'image tree --runroot') kind='dir' ;;
     'images --filter'|'images -f'|'image ls --filter'|'image ls -f'|'image list --filter'|'image list -f') kind='words before= dangling=true dangling=false digest= id= label= reference= since=' ;;
     'images --format'|'image ls --format'|'image list --format') kind='words json table' ;;
     'images --sort'|'image ls --sort'|'image list --sort') kind='words created id repository size tag' ;;
@@ -276,6 +341,10 @@ __pypod_value() {
     'kill --log-level'|'container kill --log-level') kind='words debug info warn error' ;;
     'kill --root'|'container kill --root') kind='dir' ;;
     'kill --runroot'|'container kill --runroot') kind='dir' ;;
+    'load --input'|'load -i'|'image load --input'|'image load -i') kind='file' ;;
+    'load --log-level'|'image load --log-level') kind='words debug info warn error' ;;
+    'load --root'|'image load --root') kind='dir' ;;
+    'load --runroot'|'image load --runroot') kind='dir' ;;
     'login --authfile') kind='file' ;;
     'login --cert-dir') kind='dir' ;;
     'login --log-level') kind='words debug info warn error' ;;
@@ -364,6 +433,11 @@ __pypod_value() {
     'run --log-level'|'container run --log-level') kind='words debug info warn error' ;;
     'run --root'|'container run --root') kind='dir' ;;
     'run --runroot'|'container run --runroot') kind='dir' ;;
+    'save --format'|'image save --format') kind='words docker-archive docker-dir oci-archive oci-dir' ;;
+    'save --output'|'save -o'|'image save --output'|'image save -o') kind='file' ;;
+    'save --log-level'|'image save --log-level') kind='words debug info warn error' ;;
+    'save --root'|'image save --root') kind='dir' ;;
+    'save --runroot'|'image save --runroot') kind='dir' ;;
     'start --filter'|'start -f'|'container start --filter'|'container start -f') kind='words ancestor= exited= id= label= name= volume= status=created status=running status=stopping status=exited status=unknown' ;;
     'start --log-level'|'container start --log-level') kind='words debug info warn error' ;;
     'start --root'|'container start --root') kind='dir' ;;
@@ -475,10 +549,10 @@ __pypod_words() {
 # The words that may follow.
 __pypod_verbs() {
     case $1 in
-    '') list='attach completion container create exec generate image images info inspect kill login logout logs port ps pull push rename restart rm rmi run start stop system tag unshare untag version volume wait' ;;
+    '') list='attach completion container create exec generate history image images info inspect kill load login logout logs port ps pull push rename restart rm rmi run save start stop system tag unshare untag version volume wait' ;;
     'container') list='attach create exec exists inspect kill list logs ls port ps rename restart rm run start stop wait' ;;
     'generate') list='systemd' ;;
-    'image') list='exists inspect list ls pull push rm tag untag' ;;
+    'image') list='copy delete exists history inspect list list-tags load ls pull push rm save tag tree untag' ;;
     'system') list='info' ;;
     'volume') list='create exists inspect list ls prune remove rm' ;;
     esac

@@ -55,6 +55,11 @@ def patience(args: Args) -> Patience:
     return made
 
 
+def machine(facts: HostFacts) -> Platform:
+    """Return this machine's platform."""
+    return Platform("linux", *architecture_of(facts.machine))
+
+
 def platform(args: Args, facts: HostFacts) -> Platform:
     """Return what --platform says, or --os, --arch and --variant; else this machine's."""
     machine, variant = architecture_of(facts.machine)

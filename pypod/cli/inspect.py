@@ -10,6 +10,7 @@ from pypod.engine import image_inspect as engine_images
 from pypod.engine import inspect as engine_inspect
 from pypod.errors import NoSuchObject, PypodError, UsageError
 from pypod.kernel import fastjson
+from pypod.oci import location
 from pypod.output import listing
 from pypod.store import objects
 
@@ -37,8 +38,13 @@ def container_inspect(args: Args) -> int:
 
 
 def image_inspect(args: Args) -> int:
-    """Print the documents of images."""
-    return show(args, list(args.images), "image")
+    """Print the documents of images; of another place than the store, what is there."""
+    words = [word.removeprefix(f"{location.STORE}:") for word in args.images]
+    if args.raw or args.config or any(location.is_elsewhere(word) for word in words):
+        from pypod.cli import image_remote
+
+        return image_remote.inspect(args, words)
+    return show(args, words, "image")
 
 
 def show(args: Args, names: list[str], kind: str) -> int:

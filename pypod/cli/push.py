@@ -10,7 +10,6 @@ from pypod.errors import UsageError
 from pypod.kernel import paths
 from pypod.kernel.facts import facts as host_facts
 from pypod.oci import convert, location
-from pypod.oci.manifest import Platform, architecture_of
 from pypod.output.progress import Bars
 
 TYPE_CHECKING = False
@@ -62,7 +61,7 @@ def copy_options(args: Args, multi: str) -> copy.Options:
     if args.compression_format not in ("", "gzip", "zstd"):
         raise UsageError(f'unknown compression "{args.compression_format}": gzip or zstd')
     return copy.Options(
-        platform=Platform("linux", *architecture_of(host_facts().machine)),
+        platform=access.machine(host_facts()),
         multi=multi,
         format=args.format,
         compression=args.compression_format,

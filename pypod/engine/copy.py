@@ -8,7 +8,7 @@ travel uncompressed, or because the user asked. What is packed anew is checked a
 
 from __future__ import annotations
 
-from pypod.engine import packing, workers
+from pypod.engine import image_peek, packing, workers
 from pypod.engine.place import Silent, small, stream
 from pypod.engine.scratch import Scratch
 from pypod.errors import IntegrityError, PypodError, RegistryError, UsageError
@@ -104,33 +104,21 @@ class _Copy:
             raise UsageError(f"{which}: {self.target.noun} cannot hold that")
         self.source.connect()
         self.target.connect()
-        top = self.document(wanted)
+        top = image_peek.document(self.source, wanted)
         for _depth in range(oci.INDEX_DEPTH_MOST + 1):
-            parsed = _parse(top)
+            parsed = image_peek.parse(top)
             if isinstance(parsed, oci.Manifest):
                 made = self._image(top, parsed, listed=False)
                 break
             if options.multi != "system":
                 made = self._index(top, parsed)
                 break
-            top = self.document(oci.choose(parsed, options.platform).digest)
+            top = image_peek.document(self.source, oci.choose(parsed, options.platform).digest)
         else:
             raise RegistryError("indexes within indexes: too deep")
         self.progress.note("Writing manifest to image destination")
         self.target.put_manifest(made, top=True)
         return made
-
-    def document(self, wanted: str) -> Document:
-        """Return a manifest or index of the source, verified."""
-        body, media_type, promised = self.source.manifest(wanted)
-        digest = blobs.digest_of(body)
-        for expected in (wanted, promised):
-            if expected.startswith("sha256:") and expected != digest:
-                raise IntegrityError(
-                    f"manifest {ascii(expected)[1:-1][:80]} arrived as {digest}: wrong digest"
-                )
-        parsed = oci.parse(strictjson.loads(body, "the manifest"), media_type)
-        return Document(body, parsed.media_type, digest)
 
     def _index(self, document: Document, index: oci.Index, depth: int = 1) -> Document:
         """Copy the images of an index; return the index, a new one when an image has changed."""
@@ -138,8 +126,8 @@ class _Copy:
             return document
         made = []
         for entry in index.manifests:
-            inner = self.document(entry.digest)
-            parsed = _parse(inner)
+            inner = image_peek.document(self.source, entry.digest)
+            parsed = image_peek.parse(inner)
             if isinstance(parsed, oci.Manifest):
                 one = self._image(inner, parsed, listed=True)
             elif depth >= oci.INDEX_DEPTH_MOST:
@@ -262,10 +250,6 @@ class _Copy:
             if not self.target.has(new):
                 self.target.put(new, scratch.read)
         return new
-
-
-def _parse(document: Document) -> oci.Manifest | oci.Index:
-    return oci.parse(strictjson.loads(document.body, "the manifest"), document.media_type)
 
 
 def _diff_ids(config: bytes, count: int) -> list[str]:

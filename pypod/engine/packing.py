@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""gzip and zstd, in and out: the only user of isal and zstandard.
+"""gzip and zstd, in and out; bzip2 and xz in. The only user of isal and zstandard.
 
 What comes in is a stranger's: it is inflated in small pieces, with a bounded window.
 """
@@ -31,6 +31,7 @@ _PIECE = 1 << 18
 """Most bytes that are inflated at once: 1 MiB of gzip may hold a gigabyte (A54)."""
 _ZSTD_WINDOW_MOST = 1 << 27
 """128 MiB: a frame that asks for more is refused (A54)."""
+_XZ_MEMORY_MOST = 1 << 28
 _RATIO_MOST, _RATIO_FROM = 200, 1 << 30
 """From 1 GiB on, a layer of more than 200 times its compressed size is no layer but a bomb."""
 LEVELS = {"gzip": (1, 9), "zstd": (1, 20)}
@@ -119,10 +120,62 @@ class _File:
         self.write = sink
 
 
+class _Stream:
+    """bzip2 or xz, several streams: archives come so, layers do not."""
+
+    def __init__(self, sink: Sink, kind: str) -> None:
+        self._sink, self._kind = sink, kind
+        self._error: Any
+        self._new: Callable[[], Any]
+        if kind == "bzip2":
+            import bz2
+
+            self._new, self._error = bz2.BZ2Decompressor, (OSError, ValueError)
+        else:
+            import lzma
+
+            self._new = lambda: lzma.LZMADecompressor(memlimit=_XZ_MEMORY_MOST)
+            self._error = (lzma.LZMAError, MemoryError)
+        self._engine: Any = self._new()
+
+    def write(self, data: bytes) -> None:
+        while data or not (self._engine.needs_input or self._engine.eof):
+            if self._engine.eof:
+                if not data.strip(b"\0"):
+                    return
+                self._engine = self._new()
+            try:
+                plain = self._engine.decompress(data, _PIECE)
+            except self._error as error:
+                raise IntegrityError(f"the archive is not {self._kind}: {error}") from None
+            data = self._engine.unused_data if self._engine.eof else b""
+            if plain:
+                self._sink(plain)
+
+    def end(self) -> None:
+        if not self._engine.eof:
+            raise IntegrityError(f"the archive's {self._kind} data ends too early")
+
+
+_MAGIC = {
+    b"\x1f\x8b": "gzip",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\0": "xz",
+}
+
+
+def compression_of(head: bytes) -> str:
+    """Return how bytes are packed that begin so; nothing for plain ones."""
+    return next((name for magic, name in _MAGIC.items() if head.startswith(magic)), "")
+
+
 _INFLATERS: dict[str, Callable[[Sink], Inflater]] = {
     "": _Plain,
     "gzip": _Gzip,
     "zstd": _Zstd,
+    "bzip2": lambda sink: _Stream(sink, "bzip2"),
+    "xz": lambda sink: _Stream(sink, "xz"),
 }
 
 

@@ -19,20 +19,18 @@ _CHUNK = 1 << 18
 class Scratch:
     """Nothing of it is left after the `with` block, nor when the process is killed."""
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, *, hashed: bool = True) -> None:
         self._directory = directory
         self._file = tempfile.TemporaryFile(dir=directory, buffering=0)
-        self._hash = blobs.Hash()
+        self._hash = blobs.Hash() if hashed else None
+        self.size = 0
+        """Bytes written."""
 
     @property
     def digest(self) -> str:
         """The digest of what was written."""
+        assert self._hash is not None
         return self._hash.digest
-
-    @property
-    def size(self) -> int:
-        """Bytes written."""
-        return self._hash.size
 
     @property
     def fd(self) -> int:
@@ -41,7 +39,9 @@ class Scratch:
 
     def write(self, data: bytes) -> None:
         """Append. Raises NoSpace."""
-        self._hash.update(data)
+        if self._hash is not None:
+            self._hash.update(data)
+        self.size += len(data)
         view = memoryview(data)
         try:
             while view:

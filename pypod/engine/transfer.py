@@ -75,16 +75,19 @@ def pull(
         trusted_realms=options.trusted_realms,
         patience=options.patience,
     )
-    return take(
-        places,
-        facts,
-        repository,
-        source.wanted,
-        [wanted.stored],
-        options.platform,
-        progress,
-        digest=wanted.digest,
-    )
+    try:
+        return take(
+            places,
+            facts,
+            repository,
+            source.wanted,
+            [wanted.stored],
+            options.platform,
+            progress,
+            digest=wanted.digest,
+        )
+    finally:
+        repository.close()
 
 
 def take(
@@ -102,7 +105,7 @@ def take(
     """Take an image from any place into the store, under these names, and return it.
 
     `platform` is the one to choose from an index and to insist on; None takes what there is.
-    `every` brings all images of an index. The source is closed. Raises PypodError.
+    `every` brings all images of an index. Raises PypodError.
     """
     job = _Pull(places, facts, source, progress or Silent())
     job.wanted, job.digest, job.names, job.platform = wanted, digest, names, platform
@@ -134,36 +137,33 @@ class _Pull:
         self.source.cancel()
 
     def run(self) -> ImageRecord:
-        try:
-            remove.sweep(self.places, self.facts)
-            self.source.connect()
-            body, content_type, parsed, index = self._resolve()
-            for layer in parsed.layers:
-                layer.compression  # noqa: B018 - raises for layers that cannot be unpacked
-            config = self._config(parsed.config)
-            image = record(
-                parsed,
-                blobs.digest_of(body),
-                strictjson.loads(config, "the image's configuration"),
-                blobs.sha256_hex,
-            )
-            if self.platform is not None:
-                _check_platform(image, self.platform)
-            self._layers(image)
-            if self.every and index:
-                self._others(index, blobs.digest_of(body))
-            self.progress.note(f"Copying config {image.id}")
-            self.progress.note("Writing manifest to image destination")
-            return images.add_image(
-                self.places,
-                body,
-                config,
-                self.names,
-                content_type=content_type,
-                index=index,
-            )
-        finally:
-            self.source.close()
+        remove.sweep(self.places, self.facts)
+        self.source.connect()
+        body, content_type, parsed, index = self._resolve()
+        for layer in parsed.layers:
+            layer.compression  # noqa: B018 - raises for layers that cannot be unpacked
+        config = self._config(parsed.config)
+        image = record(
+            parsed,
+            blobs.digest_of(body),
+            strictjson.loads(config, "the image's configuration"),
+            blobs.sha256_hex,
+        )
+        if self.platform is not None:
+            _check_platform(image, self.platform)
+        self._layers(image)
+        if self.every and index:
+            self._others(index, blobs.digest_of(body))
+        self.progress.note(f"Copying config {image.id}")
+        self.progress.note("Writing manifest to image destination")
+        return images.add_image(
+            self.places,
+            body,
+            config,
+            self.names,
+            content_type=content_type,
+            index=index,
+        )
 
     def _resolve(self) -> tuple[bytes, str, Manifest, bytes]:
         """Return the manifest for the platform, its type, its value, and the index around it.

@@ -42,9 +42,13 @@ class Location(Value):
         return f"{self.transport}:{self.path}" + (f":{self.reference}" if self.reference else "")
 
 
-def named(text: str) -> bool:
-    """Say whether a word begins with a transport."""
-    return text.partition(":")[0] in (*TRANSPORTS, *_ABSENT) and ":" in text
+def is_elsewhere(text: str) -> bool:
+    """Say whether a word names a place that is not the store."""
+    kind, colon, rest = text.partition(":")
+    if kind == REGISTRY:
+        return rest.startswith("//")
+    # An image of the store that is called `oci` is localhost/oci:latest.
+    return bool(colon) and kind in TRANSPORTS and kind != STORE
 
 
 def parse(text: str, default: str = STORE) -> Location:

@@ -137,7 +137,7 @@ def common() -> set[str]:
 
 
 def test_the_script_of_zsh_has_the_options_of_the_table_and_no_more() -> None:
-    functions = re.findall(r"^(_pypod\w*)\(\) {\n(.*?)^}", completion.script("zsh"), re.M | re.S)
+    functions = re.findall(r"^(_pypod[\w-]*)\(\) {\n(.*?)^}", completion.script("zsh"), re.M | re.S)
     bodies = dict(functions)
     for name in COMMANDS:
         body = bodies["_pypod_" + name.replace(" ", "_")]

@@ -9,9 +9,9 @@ from __future__ import annotations
 COMMANDS = frozenset(
     (
         "artifact auto-update build builder buildx checkpoint commit compose config"
-        " context cp diff events export farm healthcheck history import init kube load"
+        " context cp diff events export farm healthcheck import init kube"
         " machine manifest mount network node pause plugin play pod prune"
-        " quadlet restore save search secret service stack stats swarm top umount"
+        " quadlet restore search secret service stack stats swarm top umount"
         " unmount unpause update"
     ).split()
 )
@@ -27,7 +27,7 @@ IN_GROUP = {
     "generate": frozenset(("kube", "spec")),
     "image": frozenset(
         (
-            "build diff history import load mount prune save scp search sign tree trust"
+            "build diff import mount prune scp search sign trust"
             " umount unmount"
         ).split()
     ),
@@ -76,6 +76,14 @@ OPTIONS = {
     "logs": "color details names no-color",
     "ps": "external namespace ns pod sort sync watch",
     "pull": "decryption-key signature-policy",
+    "image copy": "dest-compress dest-compress-format dest-compress-level dest-decompress"
+    " decryption-key encryption-key encrypt-layer remove-signatures sign-by"
+    " sign-by-sigstore sign-by-sigstore-private-key sign-identity sign-passphrase-file"
+    " src-no-creds dest-no-creds src-registry-token dest-registry-token"
+    " src-shared-blob-dir dest-shared-blob-dir retry-times image-parallel-copies"
+    " dest-oci-accept-uncompressed-layers dest-precompute-digests",
+    "load": "platform signature-policy",
+    "save": "platform signature-policy",
     "push": "add-compression disable-content-trust encrypt-layer encryption-key platform"
     " remove-signatures rm sign-by sign-by-sigstore sign-by-sigstore-private-key"
     " sign-by-sq-fingerprint sign-passphrase-file all-tags",

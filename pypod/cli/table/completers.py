@@ -38,8 +38,11 @@ _CAPS = tuple(
 _FORMATS = ("words", "json", "table")
 
 CLOSED: dict[str, tuple[str, ...]] = {
-    "push compression_format": ("gzip", "zstd"),
+    "compression_format": ("gzip", "zstd"),
+    "image copy format": ("oci", "v2s2"),
+    "multi_arch": ("system", "all", "index-only"),
     "push format": ("oci", "v2s2"),
+    "save format": ("docker-archive", "docker-dir", "oci-archive", "oci-dir"),
     "attach": ("stdin", "stdout", "stderr"),
     "cgroups": ("enabled", "disabled", "no-conmon", "split"),
     "image_volume": ("anonymous", "bind", "tmpfs", "ignore"),
@@ -130,6 +133,8 @@ PLACES: dict[str, Completer] = {
     "unshare COMMAND": ("program",),
     "completion SHELL": ("words", "bash", "fish", "zsh"),
     "generate systemd NAME": ("container",),
+    "image copy SOURCE": ("image",),
+    "image delete IMAGE": (),
     "volume create NAME": (),
 }
 """By `command PLACE` or by the place alone."""

@@ -50,11 +50,5 @@ COMMANDS: dict[str, Command] = {
         "IMAGE",
         (),
     ),
-    "image inspect": (
-        "pypod.cli.inspect:image_inspect",
-        "Show images in full",
-        "[IMAGES...]",
-        (("--format -f", "format", "str", "TEMPLATE", "json, or a Go template"),),
-    ),
     **image_move.COMMANDS,
 }
