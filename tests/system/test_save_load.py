@@ -207,8 +207,7 @@ def _members(data: bytes) -> list[tuple[str, bytes]]:
         found = []
         for entry in tar:
             file = tar.extractfile(entry)
-            assert file is not None
-            found.append((entry.name, file.read()))
+            found.append((entry.name, file.read() if file else b""))
         return found
 
 
