@@ -10,11 +10,12 @@ DEMO := $(if $(ROOT),/var/lib/pypod-demo,$(CURDIR)/build/demo)
 VENV := $(STATE)/venv
 
 BUILD_PACKAGES = gcc make libc6-dev musl-tools libseccomp-dev python3 python3-venv
-RUN_PACKAGES = uidmap libseccomp2
+RUN_PACKAGES = uidmap libseccomp2 passt
 TEST_PACKAGES = $(BUILD_PACKAGES) $(RUN_PACKAGES) binutils busybox-static docker-registry \
 	apache2-utils openssl pipx skopeo strace runc podman catatonit
 TEST_PACKAGES += zsh fish mandoc
 TEST_PACKAGES += systemd
+TEST_PACKAGES += slirp4netns iproute2
 # Most of their time is waiting for a fuzzer: they run beside the others.
 FUZZERS = tests/unit/test_helpers.py tests/unit/test_tar_reader.py
 

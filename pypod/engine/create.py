@@ -13,7 +13,7 @@ from pypod.engine import names as engine_names
 from pypod.engine import network as engine_network
 from pypod.engine.claim import Claim
 from pypod.errors import NoSuchContainer, PypodError
-from pypod.kernel import fastjson
+from pypod.kernel import fastjson, log
 from pypod.kernel.facts import devices as host_devices
 from pypod.runtime import seccomp
 from pypod.spec import build
@@ -88,7 +88,12 @@ def _create(
         every=options.publish_all,
     )
     if not spec_network.network(options.network).connected:
-        published = []  # host, none and another's: podman takes -p and does nothing
+        if published:
+            log.warn(
+                "Port mappings have been discarded as one of the Host, Container, Pod, and None"
+                " network modes are in use"
+            )
+        published = []
     published = engine_network.fixed(published)
     layers = Layers(places, facts)
     chains = image.chain_ids
@@ -202,7 +207,7 @@ def _summary(document: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]
         "command": command,
         "created": document["created"],
         "network": document["network"],
-        "ports": spec_ports.column(spec_ports.from_words(document["ports"]))[:300],
+        "ports": spec_ports.column(spec_ports.from_words(document["ports"]))[: spec_ports.SHORT],
         "rm": document["auto_remove"],
         **({"cidfile": True} if document["options"]["cidfile"] else {}),
     }

@@ -8,6 +8,7 @@ import stat
 
 from pypod.errors import CorruptStore, NoSuchContainer, PypodError
 from pypod.kernel import procfs
+from pypod.spec import ports as spec_ports
 from pypod.store import objects
 from pypod.text import units
 
@@ -96,7 +97,10 @@ def status_text(row: Row, now: float) -> str:
 
 def ports(row: Row) -> str:
     """Return podman's PORTS column."""
-    return str(row.summary.get("ports", ""))
+    short = str(row.summary.get("ports", ""))
+    if len(short) < spec_ports.SHORT:
+        return short
+    return spec_ports.column(spec_ports.from_words(row.create.get("ports", ())))
 
 
 def describe(row: Row, now: float) -> dict[str, Any]:

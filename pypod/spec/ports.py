@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 PROTOCOLS = ("tcp", "udp")
+SHORT = 300
+"""Characters of the PORTS column that state.json keeps; a longer one is made of create.json."""
 _MOST = 65535
 _HEX = frozenset("0123456789abcdefABCDEF:.")
 
