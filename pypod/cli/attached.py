@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import time
 
 from pypod.engine import attach
 from pypod.engine.attach import DETACH_KEYS, Outcome
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from pypod.runtime.attach import Channel
     from pypod.store.objects import Container
 
+_DYING = 25
+"""Looks at a monitor, 20 ms apart, before it counts as one that lives."""
 _SIGPIPE = 13
 READER_GONE = 128 + _SIGPIPE
 """What a shell shows for a program that wrote to nobody, as `yes | head` does."""
@@ -84,10 +87,13 @@ def carry(
 
 def lost(container: Container) -> PypodError:
     """Return why the connection ended without an exit code: the monitor ended, or let us go."""
-    status = container.status()
-    if status.alive and not status.unmonitored:
-        return LetGo(container.name)
-    return LostMonitor(container.name)
+    # A killed process closes its sockets some moments before /proc says that it is dead.
+    for _moment in range(_DYING):
+        status = container.status()
+        if not status.alive or status.unmonitored:
+            return LostMonitor(container.name)
+        time.sleep(0.02)
+    return LetGo(container.name)
 
 
 def end_session(channel: Channel) -> None:

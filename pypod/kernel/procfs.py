@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import _signal
 import errno
 import os
 
@@ -49,6 +50,19 @@ def open_process(pid: int, started: int) -> int | None:
         return fd
     os.close(fd)
     return None
+
+
+def kill(pid: int, started: int) -> None:
+    """End that very process, if it is still alive and ours."""
+    fd = open_process(pid, started)
+    if fd is None:
+        return
+    try:
+        _signal.pidfd_send_signal(fd, _signal.SIGKILL)
+    except OSError:
+        pass
+    finally:
+        os.close(fd)
 
 
 def loginuid() -> int | None:

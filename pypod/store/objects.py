@@ -143,6 +143,8 @@ class Container:
         if pids.boot != (boot or procfs.boot_id()):
             return Status("exited", pids)
         monitored = procfs.is_alive(pids.monitor, pids.monitor_start)
+        if pids.network and not monitored:  # PDEATHSIG has ended it, but for a set-id one
+            procfs.kill(pids.network, pids.network_start)
         if procfs.is_alive(pids.pid, pids.start):
             return Status("running", pids, unmonitored=not monitored)
         # The payload is gone: the monitor writes `exit` next, or was itself killed.

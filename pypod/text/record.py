@@ -31,6 +31,9 @@ class Pids(Value):
     monitor_start: int
     at: int
     """When the container was made, nanoseconds since 1970."""
+    network: int = 0
+    """What connects its network; 0: nothing does."""
+    network_start: int = 0
 
 
 class Exit(Value):
@@ -67,6 +70,8 @@ def parse_pids(line: str) -> Pids:
             int(fields["monitor"]),
             int(fields["mstart"]),
             _nanoseconds(fields["at"]),
+            int(fields.get("net", "0")),
+            int(fields.get("nstart", "0")),
         )
     except KeyError as error:
         raise ValueError(f"no {error.args[0]}= in {line!r}") from None

@@ -8,6 +8,7 @@ import random
 import re
 import signal
 import socket
+import subprocess
 import time
 from contextlib import closing
 from pathlib import Path
@@ -67,6 +68,32 @@ def test_no_port_stays_bound(pypod: Program, image: str, victim: str, by: str) -
             assert state == "running", "the container goes on"
             pypod("exec", name, "true")
         pypod("rm", "-f", "-t", "0", name)
+
+
+def test_what_outlives_its_monitor_is_ended_by_the_next_command(
+    pypod: Program, image: str
+) -> None:
+    """A program that changed its credentials has lost PDEATHSIG: a sleep stands in for it."""
+    strangers = [subprocess.Popen(["/usr/bin/sleep", "1000"]) for _ in range(2)]
+    try:
+        for stranger, shift in zip(strangers, (0, 1), strict=True):
+            name = f"outlived{shift}"
+            pypod("run", "-d", "--name", name, image, "sleep", "1000")
+            directory = Path(pypod("inspect", "-f", "{{.StaticDir}}", name).line)
+            fields = Path(f"/proc/{stranger.pid}/stat").read_text().rpartition(")")[2].split()
+            named = f" net={stranger.pid} nstart={int(fields[19]) + shift} "
+            pids = directory / "pids"
+            pids.write_text(re.sub(r" net=\d+ nstart=\d+ ", named, pids.read_text()))
+            monitor = int(pypod("inspect", "-f", "{{.State.ConmonPid}}", name).line)
+            os.kill(monitor, signal.SIGKILL)
+            assert within(5, lambda monitor=monitor: not alive(monitor))
+            pypod("ps", "-a")
+        assert within(5, lambda: strangers[0].poll() is not None)
+        assert strangers[1].poll() is None, "another process that got the pid is left alone"
+    finally:
+        for stranger in strangers:
+            stranger.kill()
+            stranger.wait()
 
 
 def test_an_end_frees_the_port_for_the_next_run(pypod: Program, image: str) -> None:
