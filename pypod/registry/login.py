@@ -140,6 +140,10 @@ class Login:
             )
         noun = f"token of {ascii(realm)[1:-1][:200]}"
         with answer:
+            if answer.status in (400, 401, 403) and len(self._scopes) > 1:
+                # Some servers give nothing at all to who asks for too much: do without mounts.
+                self._scopes = self._scopes[:1]
+                return self._authorize(parameters)
             if answer.status != 200:
                 raise refused(answer, noun, self, own=True)
             document = words.document(answer.read(_TOKEN_MOST, noun))

@@ -83,11 +83,10 @@ class Upload:
         location = answer.header("Location")
         if not location:
             raise RegistryError(f"{noun}: the registry gives no address to send it to")
-        if urlsplit(urljoin(url, location)).netloc == urlsplit(url).netloc and url.startswith(
-            "https:"
-        ):
+        same = urlsplit(urljoin(url, location)).netloc == urlsplit(url).netloc
+        if same and url.startswith("https:") and location.startswith("http:"):
             # A registry behind a proxy that ends TLS says http and means what it was asked by.
-            location = location.replace("http:", "https:", 1)
+            location = "https:" + location.removeprefix("http:")
         return self._repository.client.target(url, location)
 
     def _send(self, noun: str, digest: str, size: int, read: Read, location: str) -> None:

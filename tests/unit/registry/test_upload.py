@@ -203,3 +203,33 @@ def test_a_manifest_is_written_and_deleted(
     with pytest.raises(RegistryError, match="the registry does not allow it") as caught:
         target.delete_manifest(image.digest)
     assert caught.value.hint
+
+
+def test_a_token_server_that_refuses_other_repositories_is_asked_for_ours_alone() -> None:
+    with FaultRegistry() as registry:
+        realm = f"{registry.url}/token"
+        challenge = f'Bearer realm="{realm}",service="s"'
+        registry.fault("GET /v2/", faults.needs("Bearer good", challenge))
+        registry.fault("scope=repository%3Abase%3Apull", faults.status(403))
+        registry.fault("/token", faults.status(200, body=b'{"token":"good"}'))
+        made = Repository(
+            registry.host, "app", patience=QUICK, actions="pull,push", mounts=("base",)
+        )
+        made.connect()
+        put(made)
+        made.close()
+        asked = [one.path for one in registry.requests if one.path.startswith("/token")]
+    assert len(asked) == 2
+    assert asked[1].endswith("?service=s&scope=repository%3Aapp%3Apull%2Cpush")
+
+
+def test_an_address_of_plain_http_means_the_tls_that_it_was_asked_by(
+    repository: Repository,
+) -> None:
+    class Given:
+        def header(self, _name: str) -> str:
+            return "http://h/v2/app/up?next=http://h/"
+
+    target = upload.Upload(repository)
+    found = target._location(Given(), "https://h/v2/app/", "x")  # type: ignore[arg-type]
+    assert found == "https://h/v2/app/up?next=http://h/"
