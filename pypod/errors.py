@@ -122,6 +122,10 @@ class RegistryError(PypodError):
     """A registry could not be reached, refused, or sent something wrong."""
 
 
+class BodyCut(RegistryError):
+    """A body ended too early: the rest may be asked for."""
+
+
 class IntegrityError(PypodError):
     """Bytes are not what their digest or size says."""
 

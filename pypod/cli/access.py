@@ -8,13 +8,13 @@ import os
 from pypod.errors import UsageError
 from pypod.oci.manifest import Platform, architecture_of
 from pypod.registry import auth
-from pypod.registry.repository import Patience
 from pypod.text.units import parse_duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pypod.cli.parse import Args
     from pypod.registry.auth import Credentials
+    from pypod.registry.repository import Patience
     from pypod.spec.facts import HostFacts
 
 
@@ -40,6 +40,8 @@ def credentials(option: str, text: str) -> Credentials | None:
 
 def patience(args: Args) -> Patience:
     """Return how often to try: --retry counts the tries after the first, as podman's."""
+    from pypod.registry.repository import Patience
+
     changes: dict[str, object] = {}
     if args.retry is not None:
         changes.update(tries=args.retry + 1, connects=args.retry + 1)

@@ -12,10 +12,11 @@ from pypod.engine import image_peek, packing, workers
 from pypod.engine.place import Silent, small, stream
 from pypod.engine.scratch import Scratch
 from pypod.errors import IntegrityError, PypodError, RegistryError, UsageError
-from pypod.kernel import fastjson, strictjson
+from pypod.kernel import fastjson, log, strictjson
 from pypod.oci import convert
 from pypod.oci import manifest as oci
 from pypod.oci.convert import Document
+from pypod.registry.login import Refused
 from pypod.store import blobs
 from pypod.value import Value
 
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
     from pypod.engine.place import Progress, Source, Target
     from pypod.oci.manifest import Descriptor, Manifest, Platform
+
+
+_UNKNOWN_FORMAT = (400, 415)
+"""What old registries answer to a manifest whose type they do not know."""
 
 
 class Options(Value):
@@ -117,8 +122,30 @@ class _Copy:
         else:
             raise RegistryError("indexes within indexes: too deep")
         self.progress.note("Writing manifest to image destination")
-        self.target.put_manifest(made, top=True)
-        return made
+        return self._write(made)
+
+    def _write(self, made: Document) -> Document:
+        """Write the top manifest, in docker's format to a registry that knows no other."""
+        try:
+            self.target.put_manifest(made, top=True)
+            return made
+        except Refused as error:
+            options = self.options
+            parsed = image_peek.parse(made)
+            if (
+                error.status not in _UNKNOWN_FORMAT
+                or made.media_type != oci.OCI_MANIFEST
+                or options.format
+                or options.preserve
+                or not isinstance(parsed, oci.Manifest)
+                or any(convert.compression(layer) in (None, "zstd") for layer in parsed.layers)
+            ):
+                raise
+        log.info(f"{self.target.noun} takes no OCI manifest: writing docker's v2s2")
+        document = fastjson.loads(made.body)
+        other = self._changed(convert.manifest_as(document, oci.DOCKER_MANIFEST, parsed.layers))
+        self.target.put_manifest(other, top=True)
+        return other
 
     def _index(self, document: Document, index: oci.Index, depth: int = 1) -> Document:
         """Copy the images of an index; return the index, a new one when an image has changed."""

@@ -7,7 +7,6 @@ import os
 
 from pypod.engine import daemon_place
 from pypod.engine.archive_file import open_archive
-from pypod.engine.registry_place import RegistryTarget
 from pypod.engine.remote import Access, repository
 from pypod.engine.store_place import StoreSource, elsewhere
 from pypod.errors import PypodError, UsageError
@@ -26,6 +25,7 @@ from pypod.transport.plain_dir import PlainDirSource, PlainDirTarget, is_plain_d
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pypod.engine.place import Source, Target
+    from pypod.engine.registry_place import RegistryTarget
     from pypod.kernel.paths import Places
     from pypod.oci.location import Location
 
@@ -91,6 +91,8 @@ def target(
 def _registry(
     places: Places, where: Location, access: Access, names: tuple[str, ...]
 ) -> RegistryTarget:
+    from pypod.engine.registry_place import RegistryTarget
+
     wanted = reference.parse(where.reference)
     mounts = elsewhere(places, wanted)
     paths = tuple(dict.fromkeys(mounts.values()))[:_MOUNTS_MOST]

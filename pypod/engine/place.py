@@ -8,8 +8,7 @@ and the store answer them, and `engine/copy` knows none of them by name.
 
 from __future__ import annotations
 
-from pypod.errors import IntegrityError
-from pypod.registry.client import BodyCut
+from pypod.errors import BodyCut, IntegrityError
 from pypod.store import blobs
 
 TYPE_CHECKING = False

@@ -6,7 +6,6 @@ from __future__ import annotations
 from pypod.kernel import config, log
 from pypod.oci import registries
 from pypod.registry import auth
-from pypod.registry.repository import Repository
 from pypod.value import Value
 
 TYPE_CHECKING = False
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from pypod.kernel.paths import Places
     from pypod.oci.reference import Reference
     from pypod.registry.auth import Credentials
-    from pypod.registry.repository import Patience
+    from pypod.registry.repository import Patience, Repository
 
 
 class Access(Value):
@@ -39,6 +38,8 @@ def repository(
 
     Raises RegistryError for credentials that cannot be read.
     """
+    from pypod.registry.repository import Repository
+
     settings = config.load(places)
     place = registries.endpoints(settings.registries, wanted)[-1]
     given = access.credentials

@@ -14,13 +14,11 @@ from contextlib import closing
 
 from pypod.engine import images, remove, unpack, workers
 from pypod.engine.place import Silent, small
-from pypod.errors import IntegrityError, NoSpace, PypodError, RegistryError
+from pypod.errors import BodyCut, IntegrityError, NoSpace, PypodError, RegistryError
 from pypod.kernel import strictjson
 from pypod.oci import manifest as oci_manifest
 from pypod.oci.image import platform_of, record
 from pypod.oci.manifest import Platform
-from pypod.registry.client import BodyCut
-from pypod.registry.repository import Repository
 from pypod.store import blobs, layout
 from pypod.value import Value
 
@@ -65,6 +63,8 @@ def pull(
     progress: Progress | None = None,
 ) -> ImageRecord:
     """Pull an image and return it. Raises RegistryError, IntegrityError, PypodError."""
+    from pypod.registry.repository import Repository  # loads requests: 50 ms that `load` spares
+
     source = options.source or wanted
     repository = Repository(
         source.domain,

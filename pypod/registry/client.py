@@ -19,7 +19,7 @@ from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 
 from pypod import __version__
-from pypod.errors import RegistryError
+from pypod.errors import BodyCut, RegistryError
 from pypod.kernel import log
 from pypod.registry import certificates
 from pypod.registry.auth import is_inside, is_loopback
@@ -61,10 +61,6 @@ class Unreachable(RegistryError):
         super().__init__(message, hint=hint)
         self.kind = kind
         """certificate, tls, refused, name, timeout, cut or other."""
-
-
-class BodyCut(RegistryError):
-    """A body ended too early: the rest may be asked for."""
 
 
 class Cancelled(RegistryError):

@@ -9,12 +9,12 @@ from __future__ import annotations
 import random
 from urllib.parse import urljoin, urlsplit
 
-from pypod.errors import IntegrityError, RegistryError
+from pypod.errors import BodyCut, IntegrityError, RegistryError
 from pypod.kernel import log
 from pypod.oci import digest as oci_digest
 from pypod.oci.manifest import ACCEPT, MANIFEST_BYTES_MOST
 from pypod.registry import auth, certificates, words
-from pypod.registry.client import BodyCut, Client, Unreachable
+from pypod.registry.client import Client, Unreachable
 from pypod.registry.login import Login, refused
 from pypod.value import Value
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pypod.engine import copy
-from pypod.errors import IntegrityError, PypodError, UsageError
+from pypod.errors import BodyCut, IntegrityError, PypodError, UsageError
 from pypod.oci.convert import Document
 from pypod.oci.manifest import (
     DOCKER_LIST,
@@ -21,7 +21,7 @@ from pypod.oci.manifest import (
     Descriptor,
     Platform,
 )
-from pypod.registry.client import BodyCut
+from pypod.registry.login import Refused
 from tests.fixtures import images
 
 HERE = Platform("linux", "amd64")
@@ -235,3 +235,19 @@ def test_what_is_no_layer_of_files_is_never_packed_anew(tmp_path: Path) -> None:
         layer["mediaType"] = "application/vnd.in-toto+json"
     found = run(From(json.dumps(document).encode(), made), To(), tmp_path, compression="zstd")
     assert found == document
+
+
+def test_a_registry_of_old_gets_docker_s_manifest(tmp_path: Path) -> None:
+    class Old(To):
+        def put_manifest(self, document: Document, *, top: bool) -> None:
+            if document.media_type != DOCKER_MANIFEST:
+                raise Refused("unknown type", status=415)
+            super().put_manifest(document, top=top)
+
+    made = image()
+    found = run(From(made.manifest, made), Old(), tmp_path)
+    assert found["mediaType"] == DOCKER_MANIFEST
+    assert types(found) == {"gzip"}
+    for options in ({"format": "oci"}, {"preserve": True}):
+        with pytest.raises(Refused):
+            run(From(made.manifest, made), Old(), tmp_path, **options)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from pypod.errors import IntegrityError, RegistryError
+from pypod.errors import BodyCut, IntegrityError, RegistryError
 from pypod.registry.auth import Credentials
-from pypod.registry.client import BodyCut, Cancelled, Unreachable
+from pypod.registry.client import Cancelled, Unreachable
 from pypod.registry.login import NotThere
 from pypod.registry.repository import Patience, Repository
 from tests.fixtures import fault_registry as faults
