@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import signal
 import subprocess
 import tarfile
 import tempfile
@@ -15,9 +16,11 @@ from typing import Any
 
 import pytest
 
+from tests.fixtures import fault_registry as faults
 from tests.fixtures import images
 from tests.fixtures.docker_daemon import DockerDaemon
-from tests.fixtures.program import Program
+from tests.fixtures.fault_registry import FaultRegistry
+from tests.fixtures.program import Program, within
 from tests.fixtures.registry import PASSWORD, USER, Registry
 from tests.fixtures.store import Store
 
@@ -384,3 +387,37 @@ def test_an_archive_is_replaced_when_the_new_one_is_whole(
     store("image", "copy", "-q", name, f"oci-archive:{archive}:x")
     with tarfile.open(archive) as tar:
         assert "oci-layout" in tar.getnames()
+
+
+def test_ctrl_c_leaves_no_part_of_an_archive(store: Store, tmp_path: Path) -> None:
+    made = image()
+    with FaultRegistry() as slow:
+        name = slow.serve("app", "1", made)
+        slow.fault(made.layers[1], faults.stall(10))
+        out = tmp_path / "out"
+        out.mkdir()
+        running = store.start("image", "copy", f"docker://{name}", f"oci-archive:{out}/a.tar:x")
+        assert within(10, lambda: slow.paths(made.layers[1]))
+        running.send_signal(signal.SIGINT)
+        _out, err = running.communicate(timeout=10)
+        assert running.returncode == 130
+        assert b"Traceback" not in err
+        assert os.listdir(out) == []
+
+
+@pytest.mark.parametrize("place", ["oci", "oci-archive", "dir", "containers-storage"])
+def test_a_registry_that_lies_leaves_nothing(store: Store, tmp_path: Path, place: str) -> None:
+    made = image()
+    with FaultRegistry() as lying:
+        name = lying.serve("app", "1", made)
+        lying.fault(made.layers[1], faults.wrong())
+        out = tmp_path / "out"
+        out.mkdir()
+        there = f"{place}:{out}/it" if place != "containers-storage" else f"{place}:it"
+        refused = store("image", "copy", "-q", f"docker://{name}", there, check=125)
+        assert "wrong digest" in refused.err
+        assert made.layers[1][7:] not in "".join(str(path) for path in out.rglob("*"))
+        assert not (out / "it/index.json").exists() and not (out / "it/manifest.json").exists()
+        assert not (out / "it").is_file()
+        assert store("images", "-q", "-a").out == ""
+        assert made.layers[1] not in str(store.files())

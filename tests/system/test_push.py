@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import base64
 import json
+import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from tests.fixtures import fault_registry as faults
 from tests.fixtures import images
 from tests.fixtures.authority import Authority
 from tests.fixtures.fault_registry import FaultRegistry
-from tests.fixtures.program import Program
+from tests.fixtures.program import Program, within
 from tests.fixtures.registry import PASSWORD, USER, Registry
 from tests.fixtures.store import Store
 
@@ -138,6 +140,25 @@ def test_an_upload_whose_session_is_lost_is_begun_anew(store: Store, faulty: Fau
     assert faulty.find("/v2/new/manifests/1")[0] == made.manifest
     begun = [one.path for one in faulty.requests if one.method == "POST"]
     assert begun.count("/v2/new/blobs/uploads/") > 2
+
+
+def test_ctrl_c_ends_within_a_second(store: Store, faulty: FaultRegistry) -> None:
+    store("pull", "-q", faulty.serve("app", "1", image()))
+    faulty.fault("HEAD /v2/new/blobs/", faults.status(404))
+
+    def silent(handler: faults.Handler, _body: bytes, _type: str) -> None:
+        handler.registry.stopping.wait(60)
+        handler.cut()
+
+    faulty.fault("POST /v2/new/blobs/uploads/?mount", silent)
+    running = store.start("push", f"{faulty.host}/app:1", f"{faulty.host}/new:1")
+    assert within(10, lambda: faulty.paths("/v2/new/blobs/uploads/"))
+    started = time.monotonic()
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=10)
+    assert time.monotonic() - started < 1
+    assert (running.returncode, out) == (130, b"")
+    assert b"Traceback" not in err
 
 
 def test_retries_are_counted_and_spaced(store: Store, faulty: FaultRegistry) -> None:
