@@ -155,6 +155,10 @@ __pypod_command() {
         flags='--compress --format --multi-image-archive -m --output -o --quiet -q --uncompressed --help -h --log-level --root --runroot'
         valued='--format --output -o --log-level --root --runroot'
         stops=0 places='image|...' ;;
+    "search"|"image search")
+        flags='--authfile --cert-dir --compatible --creds --filter -f --format --limit --list-tags --no-trunc --tls-verify --help -h --log-level --root --runroot'
+        valued='--authfile --cert-dir --creds --filter -f --format --limit --log-level --root --runroot'
+        stops=0 places='-' ;;
     "start"|"container start")
         flags='--all --attach -a --detach-keys --filter -f --interactive -i --latest -l --sig-proxy --help -h --log-level --root --runroot'
         valued='--detach-keys --filter -f --log-level --root --runroot'
@@ -438,6 +442,13 @@ __pypod_value() {
     'save --log-level'|'image save --log-level') kind='words debug info warn error' ;;
     'save --root'|'image save --root') kind='dir' ;;
     'save --runroot'|'image save --runroot') kind='dir' ;;
+    'search --authfile'|'image search --authfile') kind='file' ;;
+    'search --cert-dir'|'image search --cert-dir') kind='dir' ;;
+    'search --filter'|'search -f'|'image search --filter'|'image search -f') kind='words is-official is-automated stars=' ;;
+    'search --format'|'image search --format') kind='words json table' ;;
+    'search --log-level'|'image search --log-level') kind='words debug info warn error' ;;
+    'search --root'|'image search --root') kind='dir' ;;
+    'search --runroot'|'image search --runroot') kind='dir' ;;
     'start --filter'|'start -f'|'container start --filter'|'container start -f') kind='words ancestor= exited= id= label= name= volume= status=created status=running status=stopping status=exited status=unknown' ;;
     'start --log-level'|'container start --log-level') kind='words debug info warn error' ;;
     'start --root'|'container start --root') kind='dir' ;;
@@ -549,10 +560,10 @@ __pypod_words() {
 # The words that may follow.
 __pypod_verbs() {
     case $1 in
-    '') list='attach completion container create exec generate history image images info inspect kill load login logout logs port ps pull push rename restart rm rmi run save start stop system tag unshare untag version volume wait' ;;
+    '') list='attach completion container create exec generate history image images info inspect kill load login logout logs port ps pull push rename restart rm rmi run save search start stop system tag unshare untag version volume wait' ;;
     'container') list='attach create exec exists inspect kill list logs ls port ps rename restart rm run start stop wait' ;;
     'generate') list='systemd' ;;
-    'image') list='copy delete exists history inspect list list-tags load ls pull push rm save tag tree untag' ;;
+    'image') list='copy delete exists history inspect list list-tags load ls pull push rm save search tag tree untag' ;;
     'system') list='info' ;;
     'volume') list='create exists inspect list ls prune remove rm' ;;
     esac

@@ -210,6 +210,11 @@ class Repository:
         return self.patience.tries
 
     @property
+    def base(self) -> str:
+        """The registry's address; known after `connect`."""
+        return self._base
+
+    @property
     def url(self) -> str:
         """The repository's address; known after `connect`."""
         return f"{self._base}/v2/{self.path}"

@@ -11,7 +11,7 @@ COMMANDS = frozenset(
         "artifact auto-update build builder buildx checkpoint commit compose config"
         " context cp diff events export farm healthcheck import init kube"
         " machine manifest mount network node pause plugin play pod prune"
-        " quadlet restore search secret service stack stats swarm top umount"
+        " quadlet restore secret service stack stats swarm top umount"
         " unmount unpause update"
     ).split()
 )
@@ -27,7 +27,7 @@ IN_GROUP = {
     "generate": frozenset(("kube", "spec")),
     "image": frozenset(
         (
-            "build diff import mount prune scp search sign trust"
+            "build diff import mount prune scp sign trust"
             " umount unmount"
         ).split()
     ),

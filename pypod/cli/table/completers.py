@@ -104,6 +104,7 @@ SUGGESTED: dict[str, Completer] = {
         *"label= label!= name= opt= scope= since= until=".split(),
     ),
     "volume prune filter": ("words", *"all=true label= label!= name= since= until=".split()),
+    "search filter": ("words", "is-official", "is-automated", "stars="),
     "volumes_from": ("container",),
     "workdir": (),
 }

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from pypod.cli.table import image_move
+from pypod.cli.table import image_move, image_search
 from pypod.cli.table.run_images import PULL_OPTIONS
 
 TYPE_CHECKING = False
@@ -51,4 +51,5 @@ COMMANDS: dict[str, Command] = {
         (),
     ),
     **image_move.COMMANDS,
+    **image_search.COMMANDS,
 }
