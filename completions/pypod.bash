@@ -19,6 +19,10 @@ __pypod_command() {
         flags='--help -h --log-level --root --runroot'
         valued='--log-level --root --runroot'
         stops=0 places='group' ;;
+    manifest)
+        flags='--help -h --log-level --root --runroot'
+        valued='--log-level --root --runroot'
+        stops=0 places='group' ;;
     system)
         flags='--help -h --log-level --root --runroot'
         valued='--log-level --root --runroot'
@@ -115,6 +119,38 @@ __pypod_command() {
         flags='--follow -f --latest -l --since --tail --timestamps -t --until --help -h --log-level --root --runroot'
         valued='--since --tail --until --log-level --root --runroot'
         stops=0 places='container' ;;
+    "manifest add")
+        flags='--all --annotation --arch --features --os --os-version --variant --authfile --cert-dir --creds --retry --retry-delay --tls-verify --help -h --log-level --root --runroot'
+        valued='--annotation --arch --features --os --os-version --variant --authfile --cert-dir --creds --retry --retry-delay --log-level --root --runroot'
+        stops=0 places='-|image|...' ;;
+    "manifest annotate")
+        flags='--annotation --arch --features --os --os-version --variant --index --os-features --help -h --log-level --root --runroot'
+        valued='--annotation --arch --features --os --os-version --variant --os-features --log-level --root --runroot'
+        stops=0 places='-|-|...' ;;
+    "manifest create")
+        flags='--all --amend -a --tls-verify --help -h --log-level --root --runroot'
+        valued='--log-level --root --runroot'
+        stops=0 places='-|image|...' ;;
+    "manifest exists")
+        flags='--help -h --log-level --root --runroot'
+        valued='--log-level --root --runroot'
+        stops=0 places='-' ;;
+    "manifest inspect")
+        flags='--authfile --tls-verify --help -h --log-level --root --runroot'
+        valued='--authfile --log-level --root --runroot'
+        stops=0 places='-' ;;
+    "manifest push")
+        flags='--all --authfile --cert-dir --creds --retry --retry-delay --tls-verify --compression-format --compression-level --digestfile --force-compression --format -f --quiet -q --rm --help -h --log-level --root --runroot'
+        valued='--authfile --cert-dir --creds --retry --retry-delay --compression-format --compression-level --digestfile --format -f --log-level --root --runroot'
+        stops=0 places='-|-|...' ;;
+    "manifest remove")
+        flags='--help -h --log-level --root --runroot'
+        valued='--log-level --root --runroot'
+        stops=0 places='-|-' ;;
+    "manifest rm")
+        flags='--help -h --log-level --root --runroot'
+        valued='--log-level --root --runroot'
+        stops=0 places='-|...' ;;
     "port"|"container port")
         flags='--all -a --latest -l --help -h --log-level --root --runroot'
         valued='--log-level --root --runroot'
@@ -361,6 +397,42 @@ __pypod_value() {
     'logs --log-level'|'container logs --log-level') kind='words debug info warn error' ;;
     'logs --root'|'container logs --root') kind='dir' ;;
     'logs --runroot'|'container logs --runroot') kind='dir' ;;
+    'manifest add --arch') kind='words amd64 arm64 386 arm ppc64le riscv64 s390x' ;;
+    'manifest add --os') kind='words linux' ;;
+    'manifest add --authfile') kind='file' ;;
+    'manifest add --cert-dir') kind='dir' ;;
+    'manifest add --log-level') kind='words debug info warn error' ;;
+    'manifest add --root') kind='dir' ;;
+    'manifest add --runroot') kind='dir' ;;
+    'manifest annotate --arch') kind='words amd64 arm64 386 arm ppc64le riscv64 s390x' ;;
+    'manifest annotate --os') kind='words linux' ;;
+    'manifest annotate --log-level') kind='words debug info warn error' ;;
+    'manifest annotate --root') kind='dir' ;;
+    'manifest annotate --runroot') kind='dir' ;;
+    'manifest create --log-level') kind='words debug info warn error' ;;
+    'manifest create --root') kind='dir' ;;
+    'manifest create --runroot') kind='dir' ;;
+    'manifest exists --log-level') kind='words debug info warn error' ;;
+    'manifest exists --root') kind='dir' ;;
+    'manifest exists --runroot') kind='dir' ;;
+    'manifest inspect --authfile') kind='file' ;;
+    'manifest inspect --log-level') kind='words debug info warn error' ;;
+    'manifest inspect --root') kind='dir' ;;
+    'manifest inspect --runroot') kind='dir' ;;
+    'manifest push --authfile') kind='file' ;;
+    'manifest push --cert-dir') kind='dir' ;;
+    'manifest push --compression-format') kind='words gzip zstd' ;;
+    'manifest push --digestfile') kind='file' ;;
+    'manifest push --format'|'manifest push -f') kind='words oci v2s2' ;;
+    'manifest push --log-level') kind='words debug info warn error' ;;
+    'manifest push --root') kind='dir' ;;
+    'manifest push --runroot') kind='dir' ;;
+    'manifest remove --log-level') kind='words debug info warn error' ;;
+    'manifest remove --root') kind='dir' ;;
+    'manifest remove --runroot') kind='dir' ;;
+    'manifest rm --log-level') kind='words debug info warn error' ;;
+    'manifest rm --root') kind='dir' ;;
+    'manifest rm --runroot') kind='dir' ;;
     'port --log-level'|'container port --log-level') kind='words debug info warn error' ;;
     'port --root'|'container port --root') kind='dir' ;;
     'port --runroot'|'container port --runroot') kind='dir' ;;
@@ -560,10 +632,11 @@ __pypod_words() {
 # The words that may follow.
 __pypod_verbs() {
     case $1 in
-    '') list='attach completion container create exec generate history image images info inspect kill load login logout logs port ps pull push rename restart rm rmi run save search start stop system tag unshare untag version volume wait' ;;
+    '') list='attach completion container create exec generate history image images info inspect kill load login logout logs manifest port ps pull push rename restart rm rmi run save search start stop system tag unshare untag version volume wait' ;;
     'container') list='attach create exec exists inspect kill list logs ls port ps rename restart rm run start stop wait' ;;
     'generate') list='systemd' ;;
     'image') list='copy delete exists history inspect list list-tags load ls pull push rm save search tag tree untag' ;;
+    'manifest') list='add annotate create exists inspect push remove rm' ;;
     'system') list='info' ;;
     'volume') list='create exists inspect list ls prune remove rm' ;;
     esac

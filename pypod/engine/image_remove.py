@@ -91,7 +91,7 @@ def _delete(places: Places, facts: HostFacts, descriptor: dict[str, Any]) -> Non
 
     def after(left: list[dict[str, Any]]) -> None:
         summary.remove(places, image_id)
-        chains, digests = _needed(places, left)
+        chains, digests = needed(places, left)
         if image is not None:
             trash.extend(_drop_layers(places, image, chains))
         for digest in own - digests:
@@ -102,7 +102,7 @@ def _delete(places: Places, facts: HostFacts, descriptor: dict[str, Any]) -> Non
         remove_tree(places, path, facts)
 
 
-def _needed(places: Places, entries: list[dict[str, Any]]) -> tuple[set[str], set[str]]:
+def needed(places: Places, entries: list[dict[str, Any]]) -> tuple[set[str], set[str]]:
     """Return the chain ids and the blobs' digests that images and containers need."""
     chains: set[str] = set()
     digests: set[str] = set()
@@ -143,8 +143,13 @@ def _digests(
         found |= layout.digests(entry)
         digest = entry.get("digest")
         if isinstance(digest, str) and (image is None or digest != image.manifest):
-            found |= _blobs_of(_parsed(places, digest))
+            found |= _below(places, digest)  # a list of images names what it needs
     return found
+
+
+def blobs_below(places: Places, digest: str) -> set[str]:
+    """Return a manifest or index, and every blob below it that is here."""
+    return {digest, *_below(places, digest)}
 
 
 def _below(places: Places, digest: str, depth: int = 0) -> set[str]:

@@ -50,11 +50,19 @@ def read(places: Places) -> list[dict[str, Any]]:
 
 
 def change(
-    places: Places, edit: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
+    places: Places,
+    edit: Callable[[list[dict[str, Any]]], list[dict[str, Any]]],
+    after: Callable[[list[dict[str, Any]]], None] | None = None,
 ) -> None:
-    """Replace the descriptors by what `edit` makes of them, atomically and durably."""
+    """Replace the descriptors by what `edit` makes of them, atomically and durably.
+
+    `after` gets them under the same lock, and may delete what none of them needs.
+    """
     with Lock(places.images + "/.lock", create=True):
-        _write(places, edit(read(places)))
+        left = edit(read(places))
+        _write(places, left)
+        if after is not None:
+            after(left)
 
 
 def _write(places: Places, descriptors: list[dict[str, Any]]) -> None:

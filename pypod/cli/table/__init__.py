@@ -31,6 +31,7 @@ GROUPS = {
     "generate": "Write systemd units",
     "image": "Manage images",
     "internal": "",
+    "manifest": "Make images of several platforms",
     "system": "Manage pypod itself",
     "volume": "Manage volumes",
 }
@@ -97,6 +98,14 @@ IN_GROUP = {
     ("image", "search"): "search",
     ("image", "exists"): "image exists",
     ("image", "inspect"): "image inspect",
+    ("manifest", "add"): "manifest add",
+    ("manifest", "annotate"): "manifest annotate",
+    ("manifest", "create"): "manifest create",
+    ("manifest", "exists"): "manifest exists",
+    ("manifest", "inspect"): "manifest inspect",
+    ("manifest", "push"): "manifest push",
+    ("manifest", "remove"): "manifest remove",
+    ("manifest", "rm"): "manifest rm",
     ("system", "info"): "info",
     ("internal", "complete"): "internal complete",
     ("volume", "create"): "volume create",
@@ -160,6 +169,8 @@ def _table(group: str) -> dict[str, Command]:
         from pypod.cli.table.generate import COMMANDS
     elif group == "image":
         from pypod.cli.table.image import COMMANDS
+    elif group == "manifest":
+        from pypod.cli.table.manifest import COMMANDS
     elif group == "volume":
         from pypod.cli.table.volume import COMMANDS
     else:

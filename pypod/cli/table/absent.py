@@ -10,7 +10,7 @@ COMMANDS = frozenset(
     (
         "artifact auto-update build builder buildx checkpoint commit compose config"
         " context cp diff events export farm healthcheck import init kube"
-        " machine manifest mount network node pause plugin play pod prune"
+        " machine mount network node pause plugin play pod prune"
         " quadlet restore secret service stack stats swarm top umount"
         " unmount unpause update"
     ).split()

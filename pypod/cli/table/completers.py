@@ -41,6 +41,7 @@ CLOSED: dict[str, tuple[str, ...]] = {
     "compression_format": ("gzip", "zstd"),
     "image copy format": ("oci", "v2s2"),
     "multi_arch": ("system", "all", "index-only"),
+    "manifest push format": ("oci", "v2s2"),
     "push format": ("oci", "v2s2"),
     "save format": ("docker-archive", "docker-dir", "oci-archive", "oci-dir"),
     "attach": ("stdin", "stdout", "stderr"),
@@ -136,6 +137,8 @@ PLACES: dict[str, Completer] = {
     "generate systemd NAME": ("container",),
     "image copy SOURCE": ("image",),
     "image delete IMAGE": (),
+    "manifest annotate IMAGE": (),
+    "manifest remove IMAGE": (),
     "volume create NAME": (),
 }
 """By `command PLACE` or by the place alone."""

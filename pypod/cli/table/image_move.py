@@ -7,7 +7,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pypod.cli.table import Command, Option
 
-_ANEW: tuple[Option, ...] = (
+ANEW: tuple[Option, ...] = (
     ("--compression-format", "compression_format", "str", "FORMAT", "gzip or zstd"),
     ("--compression-level", "compression_level", "optuint", "LEVEL", "How hard to compress"),
     ("--digestfile", "digestfile", "str", "FILE", "Write the digest of the result to this file"),
@@ -19,7 +19,7 @@ _RETRY: tuple[Option, ...] = (
     ("--retry", "retry", "optuint", "COUNT", "How often to try again (3)"),
     ("--retry-delay", "retry_delay", "str", "DURATION", "Wait between two tries, such as 2s"),
 )
-_ONE_REGISTRY: tuple[Option, ...] = (
+ONE_REGISTRY: tuple[Option, ...] = (
     ("--authfile", "authfile", "str", "FILE", "Credentials of registries"),
     ("--cert-dir", "cert_dir", "str", "DIR", "Certificates: *.crt, and *.cert with *.key"),
     ("--creds", "creds", "str", "USER[:PASSWORD]", "Credentials of this registry"),
@@ -75,7 +75,7 @@ COMMANDS: dict[str, Command] = {
             ("--src-cert-dir", "src_cert_dir", "str", "DIR", "Certificates of the source"),
             ("--src-creds", "src_creds", "str", "USER[:PASSWORD]", "Credentials of the source"),
             ("--src-tls-verify", "src_tls_verify", "optbool", "", "Verify the source"),
-            *_ANEW,
+            *ANEW,
             *_PLATFORM,
             *_RETRY,
         ),
@@ -84,7 +84,7 @@ COMMANDS: dict[str, Command] = {
         "pypod.cli.image_copy:delete",
         "Delete an image from a registry",
         "IMAGE",
-        _ONE_REGISTRY,
+        ONE_REGISTRY,
     ),
     "image inspect": (
         "pypod.cli.inspect:image_inspect",
@@ -95,7 +95,7 @@ COMMANDS: dict[str, Command] = {
             ("--format -f", "format", "str", "TEMPLATE", "json, or a Go template"),
             ("--no-tags -n", "no_tags", "bool", "", "Do not list a registry's other tags"),
             ("--raw", "raw", "bool", "", "Show the manifest as it is, byte for byte"),
-            *_ONE_REGISTRY,
+            *ONE_REGISTRY,
             *_PLATFORM,
         ),
     ),
@@ -103,7 +103,7 @@ COMMANDS: dict[str, Command] = {
         "pypod.cli.image_copy:list_tags",
         "List the tags of a registry's repository",
         "REPOSITORY",
-        _ONE_REGISTRY,
+        ONE_REGISTRY,
     ),
     "image tree": (
         "pypod.cli.history:tree",
@@ -126,8 +126,8 @@ COMMANDS: dict[str, Command] = {
         "IMAGE [DESTINATION...]",
         (
             ("--all", "all", "bool", "", "All images of the index that it was chosen from"),
-            *_ONE_REGISTRY,
-            *_ANEW,
+            *ONE_REGISTRY,
+            *ANEW,
         ),
     ),
     "save": (

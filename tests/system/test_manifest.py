@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""manifest: lists of images made in the store and pushed to Debian's docker-registry."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.fixtures import images
+from tests.fixtures.program import Program
+from tests.fixtures.registry import PASSWORD, USER, Registry
+from tests.fixtures.store import Store
+
+pytestmark = pytest.mark.own
+
+CREDS = f"{USER}:{PASSWORD}"
+
+
+@pytest.fixture
+def store(program: Program, tmp_path: Path) -> Iterator[Store]:
+    made = Store(program, tmp_path)
+    yield made
+    made.remove()
+
+
+@pytest.fixture(scope="module")
+def registries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Registry]]:
+    running = {
+        auth or "anonymous": Registry(tmp_path_factory.mktemp(auth or "lists"), auth)
+        for auth in ("", "basic")
+    }
+    yield running
+    for registry in running.values():
+        registry.close()
+
+
+def image(architecture: str, **more: Any) -> images.Image:
+    return images.make([{"name": architecture.encode() * 900}], {"Cmd": ["x"]},
+                       architecture=architecture, **more)  # fmt: skip
+
+
+def both(registry: Registry, repository: str, **more: Any) -> tuple[images.Image, images.Image]:
+    """Push two images and an index of them as latest."""
+    ours, other = image("amd64", **more), image("s390x", **more)
+    registry.push(ours, repository, "amd64")
+    registry.push(other, repository, "s390x")
+    body, kind = images.index([(ours, "amd64"), (other, "s390x")])
+    registry.put_manifest(repository, "latest", body, kind)
+    return ours, other
+
+
+def listed(store: Store, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(store("manifest", "inspect", name).out)
+    return found
+
+
+def digests(document: dict[str, Any]) -> list[str]:
+    return [str(entry["digest"]) for entry in document["manifests"]]
+
+
+def there(registry: Registry, repository: str, wanted: str = "latest") -> tuple[Any, str]:
+    kinds = [images.OCI + "index.v1+json", images.OCI + "manifest.v1+json",
+             images.DOCKER + "distribution.manifest.list.v2+json",
+             images.DOCKER + "distribution.manifest.v2+json"]  # fmt: skip
+    answer = requests.get(
+        f"http://{registry.host}/v2/{repository}/manifests/{wanted}",
+        headers={"Accept": ", ".join(kinds)},
+        timeout=20,
+    )
+    answer.raise_for_status()
+    return answer.json(), answer.headers["Docker-Content-Digest"]
+
+
+def test_a_list_of_images_here_and_elsewhere_is_pushed_whole(
+    store: Store, registries: dict[str, Registry], tmp_path: Path
+) -> None:
+    registry = registries["anonymous"]
+    ours, other = both(registry, "whole/in")
+    store("pull", "-q", f"{registry.host}/whole/in:amd64")
+    assert store("manifest", "exists", "many", check=1).out == ""
+    made = store("manifest", "create", "many", f"{registry.host}/whole/in:amd64").line
+    assert images.digest(store.blob(f"sha256:{made}").read_bytes()) == f"sha256:{made}"
+    added = store("manifest", "add", "many", f"docker://{registry.host}/whole/in:s390x").line
+    assert added != made
+    assert not store.blob(f"sha256:{made}").exists()
+    store("manifest", "exists", "localhost/many:latest")
+    document = listed(store, "many")
+    assert digests(document) == [ours.digest, other.digest]
+    assert document["manifests"][1] == {
+        "mediaType": other.media_type, "size": len(other.manifest), "digest": other.digest,
+        "platform": {"architecture": "s390x", "os": "linux"},
+    }  # fmt: skip
+    assert not store.blob(other.layers[0]).exists()
+    store("rmi", f"{registry.host}/whole/in:amd64")
+    file = tmp_path / "digest"
+    pushed = store("manifest", "push", "--digestfile", str(file), "many",
+                   f"docker://{registry.host}/whole/out:1")  # fmt: skip
+    assert pushed.out == ""
+    found, digest = there(registry, "whole/out", "1")
+    assert (found, digest) == (document, f"sha256:{added}")
+    assert file.read_text() == digest
+    removed = store("manifest", "rm", "many")
+    assert removed.out == f"Untagged: localhost/many:latest\nDeleted: {added}\n"
+    assert not store.blob(ours.layers[0]).exists()
+    assert store("pull", "-q", "--platform", "linux/s390x",
+                 f"{registry.host}/whole/out:1").line == other.id[7:]  # fmt: skip
+    assert "image not known" in store("manifest", "rm", "many", check=1).err
+    assert "image not known" in store("manifest", "add", "many", "x", check=125).err
+
+
+def test_one_image_of_an_index_or_all(store: Store, registries: dict[str, Registry]) -> None:
+    registry = registries["anonymous"]
+    ours, other = both(registry, "some/in")
+    name = f"{registry.host}/some/in"
+    store("manifest", "create", "--tls-verify=false", "one", name)
+    assert digests(listed(store, "one")) == [ours.digest]
+    again = store("manifest", "create", "one", name, check=125)
+    assert "that name is already in use" in again.err
+    store("manifest", "create", "--amend", "--all", "one", name)
+    assert sorted(digests(listed(store, "one"))) == sorted([ours.digest, other.digest])
+    store("manifest", "create", "two")
+    assert listed(store, "two")["manifests"] == []
+    store("manifest", "add", "--all", "two", name)
+    assert digests(listed(store, "two")) == [ours.digest, other.digest]
+    store("manifest", "remove", "two", ours.digest)
+    assert digests(listed(store, "two")) == [other.digest]
+    gone = store("manifest", "remove", "two", ours.digest, check=125)
+    assert f'no instance matching digest "{ours.digest}" found' in gone.err
+    store("pull", "-q", f"{name}:amd64")
+    assert "is an image" in store("manifest", "create", f"{name}:amd64", check=125).err
+
+
+def test_a_list_says_what_the_user_says(store: Store, registries: dict[str, Registry]) -> None:
+    registry = registries["anonymous"]
+    ours, _other = both(registry, "said/in")
+    store("pull", "-q", f"{registry.host}/said/in:amd64")
+    store("manifest", "create", "said")
+    store("manifest", "add", "--arch", "arm", "--variant", "v7", "--os", "plan9", "--os-version",
+          "4", "--features", "a,b", "--annotation", "k=v", "said",
+          f"{registry.host}/said/in:amd64")  # fmt: skip
+    assert listed(store, "said")["manifests"][0]["platform"] == {
+        "architecture": "arm", "os": "plan9", "variant": "v7", "os.version": "4",
+        "features": ["a", "b"],
+    }  # fmt: skip
+    store("manifest", "annotate", "--arch", "arm64", "--variant", "v8", "--os", "linux",
+          "--os-version", "5", "--os-features", "win32k", "--features", "c", "--annotation", "l=w",
+          "said", ours.digest)  # fmt: skip
+    store("manifest", "annotate", "--index", "--annotation", "whole=yes", "said")
+    document = listed(store, "said")
+    assert document["annotations"] == {"whole": "yes"}
+    assert document["manifests"][0]["annotations"] == {"k": "v", "l": "w"}
+    assert document["manifests"][0]["platform"] == {
+        "architecture": "arm64", "os": "linux", "variant": "v8", "os.version": "5",
+        "os.features": ["win32k"], "features": ["c"],
+    }  # fmt: skip
+    for words in (("--annotation", "novalue", "said", ours.digest), ("said",),
+                  ("--index", "--arch", "x", "said")):  # fmt: skip
+        assert store("manifest", "annotate", *words, check=125).err.startswith("Error: ")
+
+
+def test_a_pushed_list_in_docker_s_format_and_packed_anew(
+    store: Store, registries: dict[str, Registry], tmp_path: Path
+) -> None:
+    registry = registries["anonymous"]
+    both(registry, "docker/in")
+    store("manifest", "create", "--all", "docker", f"{registry.host}/docker/in")
+    store("manifest", "push", "-q", "--format", "v2s2", "--force-compression",
+          "--compression-format", "gzip", "--compression-level", "1", "docker",
+          f"{registry.host}/docker/out")  # fmt: skip
+    document, _ = there(registry, "docker/out")
+    assert document["mediaType"] == images.DOCKER + "distribution.manifest.list.v2+json"
+    inner, _ = there(registry, "docker/out", digests(document)[0])
+    assert inner["mediaType"] == images.DOCKER + "distribution.manifest.v2+json"
+    store("manifest", "push", "-q", "docker", f"oci:{tmp_path}/layout:x")
+    body = store("manifest", "inspect", f"oci:{tmp_path}/layout:x").out
+    assert json.loads(body) == listed(store, "docker")
+    refused = store("manifest", "push", "docker", f"docker-archive:{tmp_path}/a.tar", check=125)
+    assert "cannot hold that" in refused.err
+
+
+def test_a_list_goes_alone_where_its_images_are_and_is_removed(
+    store: Store, registries: dict[str, Registry]
+) -> None:
+    registry = registries["anonymous"]
+    both(registry, "alone/in")
+    name = f"{registry.host}/alone/in"
+    store("manifest", "create", f"{name}:again", f"{name}:amd64", f"{name}:s390x")
+    store("manifest", "push", "-q", "--all=false", "--rm", f"{name}:again")
+    assert len(there(registry, "alone/in", "again")[0]["manifests"]) == 2
+    assert store("manifest", "exists", f"{name}:again", check=1).out == ""
+    assert len(listed(store, f"{name}:again")["manifests"]) == 2  # the registry's
+    single = store("manifest", "inspect", f"{name}:amd64")
+    assert "not a manifest list but a single image" in single.err
+
+
+def test_lists_where_a_password_is_needed(
+    store: Store, registries: dict[str, Registry], tmp_path: Path
+) -> None:
+    registry, auth = registries["basic"], str(tmp_path / "auth.json")
+    ours = image("amd64")
+    name = registry.push(ours, "secret/in")
+    store("manifest", "create", "secret")
+    assert "authentication" in store("manifest", "add", "secret", name, check=125).err
+    store("manifest", "add", "--creds", CREDS, "--retry", "1", "--retry-delay", "1s",
+          "--tls-verify=false", "--cert-dir", str(tmp_path), "secret", name)  # fmt: skip
+    store("login", "--authfile", auth, "-u", USER, "-p", PASSWORD, registry.host)
+    store("manifest", "add", "--authfile", auth, "secret", name)
+    out = f"{registry.host}/secret/out"
+    assert "authentication" in store("manifest", "push", "secret", out, check=125).err
+    store("manifest", "push", "--creds", CREDS, "--retry", "1", "--retry-delay", "1s",
+          "--tls-verify=false", "--cert-dir", str(tmp_path), "secret", out)  # fmt: skip
+    store("manifest", "push", "--authfile", auth, "secret", out)
+    seen = store("manifest", "inspect", "--authfile", auth, "--tls-verify=false", out).out
+    assert digests(json.loads(seen)) == [ours.digest]
