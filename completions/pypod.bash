@@ -35,6 +35,10 @@ __pypod_command() {
         flags='--detach-keys --latest -l --no-stdin --sig-proxy --help -h --log-level --root --runroot'
         valued='--detach-keys --log-level --root --runroot'
         stops=0 places='running' ;;
+    "commit"|"container commit")
+        flags='--author -a --change -c --format -f --iidfile --include-volumes --message -m --pause -p --quiet -q --help -h --log-level --root --runroot'
+        valued='--author -a --change -c --format -f --iidfile --message -m --log-level --root --runroot'
+        stops=0 places='container|image' ;;
     "completion")
         flags='--file -f --help -h --log-level --root --runroot'
         valued='--file -f --log-level --root --runroot'
@@ -55,6 +59,10 @@ __pypod_command() {
         flags='--detach -d --detach-keys --env -e --env-file --interactive -i --latest -l --preserve-fds --privileged --tty -t --user -u --workdir -w --help -h --log-level --root --runroot'
         valued='--detach-keys --env -e --env-file --preserve-fds --user -u --workdir -w --log-level --root --runroot'
         stops=1 places='running|-|...' ;;
+    "export"|"container export")
+        flags='--output -o --help -h --log-level --root --runroot'
+        valued='--output -o --log-level --root --runroot'
+        stops=0 places='container' ;;
     "generate systemd")
         flags='--after --container-prefix --env -e --files -f --format --name -n --new --no-header --requires --restart-policy --restart-sec --separator --start-timeout --stop-timeout --time -t --template --wants --help -h --log-level --root --runroot'
         valued='--after --container-prefix --env -e --format --requires --restart-policy --restart-sec --separator --start-timeout --stop-timeout --time -t --wants --log-level --root --runroot'
@@ -91,6 +99,10 @@ __pypod_command() {
         flags='--all -a --digests --filter -f --format --no-trunc --noheading -n --quiet -q --sort --help -h --log-level --root --runroot'
         valued='--filter -f --format --sort --log-level --root --runroot'
         stops=0 places='image' ;;
+    "import"|"image import")
+        flags='--arch --change -c --message -m --os --quiet -q --variant --help -h --log-level --root --runroot'
+        valued='--arch --change -c --message -m --os --variant --log-level --root --runroot'
+        stops=0 places='-|image' ;;
     "info"|"system info")
         flags='--format -f --help -h --log-level --root --runroot'
         valued='--format -f --log-level --root --runroot'
@@ -260,6 +272,11 @@ __pypod_value() {
     'attach --log-level'|'container attach --log-level') kind='words debug info warn error' ;;
     'attach --root'|'container attach --root') kind='dir' ;;
     'attach --runroot'|'container attach --runroot') kind='dir' ;;
+    'commit --format'|'commit -f'|'container commit --format'|'container commit -f') kind='words oci docker' ;;
+    'commit --iidfile'|'container commit --iidfile') kind='file' ;;
+    'commit --log-level'|'container commit --log-level') kind='words debug info warn error' ;;
+    'commit --root'|'container commit --root') kind='dir' ;;
+    'commit --runroot'|'container commit --runroot') kind='dir' ;;
     'completion --file'|'completion -f') kind='file' ;;
     'completion --log-level') kind='words debug info warn error' ;;
     'completion --root') kind='dir' ;;
@@ -311,6 +328,10 @@ __pypod_value() {
     'exec --log-level'|'container exec --log-level') kind='words debug info warn error' ;;
     'exec --root'|'container exec --root') kind='dir' ;;
     'exec --runroot'|'container exec --runroot') kind='dir' ;;
+    'export --output'|'export -o'|'container export --output'|'container export -o') kind='file' ;;
+    'export --log-level'|'container export --log-level') kind='words debug info warn error' ;;
+    'export --root'|'container export --root') kind='dir' ;;
+    'export --runroot'|'container export --runroot') kind='dir' ;;
     'generate systemd --env'|'generate systemd -e') kind='variable' ;;
     'generate systemd --format') kind='words json' ;;
     'generate systemd --restart-policy') kind='words no on-success on-failure on-abnormal on-watchdog on-abort always' ;;
@@ -367,6 +388,11 @@ __pypod_value() {
     'images --log-level'|'image ls --log-level'|'image list --log-level') kind='words debug info warn error' ;;
     'images --root'|'image ls --root'|'image list --root') kind='dir' ;;
     'images --runroot'|'image ls --runroot'|'image list --runroot') kind='dir' ;;
+    'import --arch'|'image import --arch') kind='words amd64 arm64 386 arm ppc64le riscv64 s390x' ;;
+    'import --os'|'image import --os') kind='words linux' ;;
+    'import --log-level'|'image import --log-level') kind='words debug info warn error' ;;
+    'import --root'|'image import --root') kind='dir' ;;
+    'import --runroot'|'image import --runroot') kind='dir' ;;
     'info --format'|'info -f'|'system info --format'|'system info -f') kind='words json table' ;;
     'info --log-level'|'system info --log-level') kind='words debug info warn error' ;;
     'info --root'|'system info --root') kind='dir' ;;
@@ -632,10 +658,10 @@ __pypod_words() {
 # The words that may follow.
 __pypod_verbs() {
     case $1 in
-    '') list='attach completion container create exec generate history image images info inspect kill load login logout logs manifest port ps pull push rename restart rm rmi run save search start stop system tag unshare untag version volume wait' ;;
-    'container') list='attach create exec exists inspect kill list logs ls port ps rename restart rm run start stop wait' ;;
+    '') list='attach commit completion container create exec export generate history image images import info inspect kill load login logout logs manifest port ps pull push rename restart rm rmi run save search start stop system tag unshare untag version volume wait' ;;
+    'container') list='attach commit create exec exists export inspect kill list logs ls port ps rename restart rm run start stop wait' ;;
     'generate') list='systemd' ;;
-    'image') list='copy delete exists history inspect list list-tags load ls pull push rm save search tag tree untag' ;;
+    'image') list='copy delete exists history import inspect list list-tags load ls pull push rm save search tag tree untag' ;;
     'manifest') list='add annotate create exists inspect push remove rm' ;;
     'system') list='info' ;;
     'volume') list='create exists inspect list ls prune remove rm' ;;

@@ -159,6 +159,8 @@ static const struct {
     {"accounts", 1, verb_accounts},
     {"copyup", 7, verb_copyup},
     {"chown", 4, verb_chown},
+    {"pack", 3, verb_pack},
+    {"diff", 1, verb_diff},
 };
 
 int main(int argc, char **argv)
@@ -167,5 +169,5 @@ int main(int argc, char **argv)
     for (size_t i = 0; argc > 1 && i < sizeof verbs / sizeof *verbs; i++)
         if (strcmp(argv[1], verbs[i].name) == 0 && argc - 2 >= verbs[i].words)
             return verbs[i].act(argv + 2);
-    die(NULL, "usage: pypod-files unpack|finish|rmtree|accounts|copyup|chown ...");
+    die(NULL, "usage: pypod-files unpack|finish|rmtree|accounts|copyup|chown|pack|diff ...");
 }

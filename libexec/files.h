@@ -29,6 +29,12 @@ int verb_chown(char **argv);
 /* finish.c: finish, triples of words on stdin. */
 int verb_finish(char **argv);
 
+/* pack.c: pack ROOT flat|layer full|single [MTIME]; the tar on stdout. */
+int verb_pack(char **argv);
+
+/* changes.c: diff UPPER LOWER...; what changed on stdout. */
+int verb_diff(char **argv);
+
 /* accounts.c: accounts DIRECTORY; its passwd and group on stdout. */
 int verb_accounts(char **argv);
 

@@ -36,6 +36,23 @@ def compile_in_root(
     return [*_begin(config, facts), *root, *_end(argv, exec_fd)]
 
 
+def compile_joined(
+    config: dict[str, Any], facts: HostFacts, argv: Sequence[str], exec_fd: int, pidfd: int
+) -> list[Op]:
+    """Return the plan that runs a sealed helper in a running container's namespaces.
+
+    Only in its user and mount namespace: no process of the container sees it, nothing of the
+    image is executed.
+    """
+    uid, gid, groups = 0, 0, "setgroups"
+    if facts.map == "single":
+        linux = config["linux"]
+        uid, gid = linux["uidMappings"][0]["containerID"], linux["gidMappings"][0]["containerID"]
+        groups = "keep"
+    begin = [op("join", pidfd, "user", "mount"), op("identity", uid, gid, groups)]
+    return [*begin, *_end(argv, exec_fd)]
+
+
 def _begin(config: dict[str, Any], facts: HostFacts) -> list[Op]:
     if facts.map == "single":
         ops = plan.map_ops(facts, facts.uid_map, facts.gid_map)

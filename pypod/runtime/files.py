@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 PROGRAM = 5
 """The descriptor of the program, in a plan that a caller brings."""
+PIDFD = 6
+"""The descriptor of a process whose namespaces such a plan joins."""
 _ANSWER_MOST = 256 << 20
 _LINE_MOST = 400
 """Characters of an error: a name may have 4096."""
@@ -32,10 +34,13 @@ class Worker:
         words: list[str],
         stdin: int | None = None,
         plan: list[Op] | None = None,
+        stdout: int | None = None,
+        pidfd: int | None = None,
     ) -> None:
-        """Start a verb; `stdin` is a descriptor that stays the caller's.
+        """Start a verb; `stdin`, `stdout` and `pidfd` are descriptors that stay the caller's.
 
-        `plan` is for a verb that needs more than the user's default map.
+        `plan` is for a verb that needs more than the user's default map. With `stdout` the
+        answer goes there. A plan finds `pidfd` as PIDFD.
         """
         self._answer = os.memfd_create("answer", os.MFD_CLOEXEC)
         self._errors = os.memfd_create("errors", os.MFD_CLOEXEC)
@@ -45,9 +50,9 @@ class Worker:
             self._running: Running = run_tool(
                 plan,
                 stdin=stdin,
-                stdout=self._answer,
+                stdout=self._answer if stdout is None else stdout,
                 stderr=self._errors,
-                extra_fds={PROGRAM: program},
+                extra_fds={PROGRAM: program, **({} if pidfd is None else {PIDFD: pidfd})},
             )
         except BaseException:
             os.close(self._answer)

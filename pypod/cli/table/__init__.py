@@ -39,11 +39,14 @@ GROUPS = {
 
 TOP_LEVEL = {
     "attach": "container",
+    "commit": "container",
     "completion": "system",
     "create": "container",
     "exec": "container",
+    "export": "container",
     "history": "image",
     "images": "image",
+    "import": "image",
     "info": "system",
     "inspect": "system",
     "kill": "container",
@@ -84,6 +87,7 @@ IN_GROUP = {
     ("image", "ls"): "images",
     ("image", "list"): "images",
     ("image", "rm"): "rmi",
+    ("image", "import"): "import",
     ("image", "pull"): "pull",
     ("image", "push"): "push",
     ("image", "tag"): "tag",

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 COMMANDS = frozenset(
     (
-        "artifact auto-update build builder buildx checkpoint commit compose config"
-        " context cp diff events export farm healthcheck import init kube"
+        "artifact auto-update build builder buildx checkpoint compose config"
+        " context cp diff events farm healthcheck init kube"
         " machine mount network node pause plugin play pod prune"
         " quadlet restore secret service stack stats swarm top umount"
         " unmount unpause update"
@@ -20,14 +20,14 @@ COMMANDS = frozenset(
 IN_GROUP = {
     "container": frozenset(
         (
-            "checkpoint clone commit cp diff export init mount pause prune restore"
+            "checkpoint clone cp diff init mount pause prune restore"
             " runlabel stats top umount unmount unpause update"
         ).split()
     ),
     "generate": frozenset(("kube", "spec")),
     "image": frozenset(
         (
-            "build diff import mount prune scp sign trust"
+            "build diff mount prune scp sign trust"
             " umount unmount"
         ).split()
     ),
@@ -64,12 +64,14 @@ _CREATE = (
 )
 
 OPTIONS = {
+    "commit": "squash",
     "completion": "no-desc",
     "container exists": "external",
     "create": _CREATE,
     "exec": "cidfile no-session preserve-fd",
     "generate systemd": "pod-prefix",
     "images": "history no-history tree",
+    "import": "signature-policy",
     "info": "debug",
     "login": "compat-auth-file secret",
     "logout": "compat-auth-file",
@@ -99,6 +101,7 @@ OPTIONS = {
 SHORT = {
     "": {"c": "connection", "D": "debug", "H": "host", "r": "remote"},
     "create": {"m": "memory", "c": "cpu-shares"},
+    "commit": {"s": "squash"},
     "logs": {"n": "names"},
     "ps": {"p": "pod", "w": "watch"},
     "push": {"a": "all-tags"},

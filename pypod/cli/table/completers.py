@@ -39,6 +39,7 @@ _FORMATS = ("words", "json", "table")
 
 CLOSED: dict[str, tuple[str, ...]] = {
     "compression_format": ("gzip", "zstd"),
+    "commit format": ("oci", "docker"),
     "image copy format": ("oci", "v2s2"),
     "multi_arch": ("system", "all", "index-only"),
     "manifest push format": ("oci", "v2s2"),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pypod.cli.table.make_images import CONTAINER_COMMANDS
 from pypod.cli.table.run_images import IMAGE_OPTIONS
 from pypod.cli.table.run_names import NAMES_OPTIONS
 from pypod.cli.table.run_network import NETWORK_OPTIONS
@@ -79,6 +80,7 @@ RUN_OPTIONS: tuple[Option, ...] = (
 )
 
 COMMANDS: dict[str, Command] = {
+    **CONTAINER_COMMANDS,
     "run": (
         "pypod.cli.run:run",
         "Make a container of an image and run a command in it",
