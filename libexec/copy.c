@@ -12,11 +12,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
 #include "uapi.h"
 #include "util.h"
+
+#ifndef FICLONE /* linux/fs.h, which musl-gcc does not see */
+#define FICLONE _IOW(0x94, 9, int)
+#endif
 
 enum { CHUNK = 1 << 16, XATTR_MAX = 1 << 16 };
 
@@ -45,7 +50,7 @@ static int open_exactly(int top, const char *path, uint64_t flags)
 }
 
 /* Attributes that a file system or a name space does not take are left out, as cp -a does. */
-static int copy_xattrs(int from, int to)
+static int copy_xattrs(const struct copy *copy, int from, int to)
 {
     static char names[XATTR_MAX], value[XATTR_MAX];
     ssize_t length = flistxattr(from, names, sizeof names);
@@ -53,11 +58,17 @@ static int copy_xattrs(int from, int to)
     if (length < 0)
         return errno == ENOTSUP ? 0 : -1;
     for (char *name = names; name < names + length; name += strlen(name) + 1) {
-        if (strncmp(name, "user.overlay.", 13) == 0 || strncmp(name, "user.pypod.", 11) == 0)
+        if (!copy->rules &&
+            (strncmp(name, "user.overlay.", 13) == 0 || strncmp(name, "user.pypod.", 11) == 0))
             continue;
         ssize_t size = fgetxattr(from, name, value, sizeof value);
         if (size < 0)
             continue;
+        if (copy->rules) {
+            if (copy->rules->attribute(copy, to, name, value, (size_t)size) < 0)
+                return -1;
+            continue;
+        }
         if (fsetxattr(to, name, value, (size_t)size, 0) < 0 && errno != ENOTSUP && errno != EPERM &&
             errno != EINVAL)
             return -1;
@@ -65,16 +76,25 @@ static int copy_xattrs(int from, int to)
     return 0;
 }
 
+static int owner_of(const struct copy *copy, const struct stat *found, uid_t *uid, gid_t *gid)
+{
+    *uid = found->st_uid;
+    *gid = found->st_gid;
+    return copy->rules ? copy->rules->owner(copy, found, uid, gid) : 0;
+}
+
 int copy_attributes(const struct copy *copy, int from, int to)
 {
     struct stat found;
+    uid_t uid;
+    gid_t gid;
 
-    if (fstat(from, &found) < 0)
+    if (fstat(from, &found) < 0 || owner_of(copy, &found, &uid, &gid) < 0)
         return -1;
     struct timespec times[2] = {found.st_atim, found.st_mtim};
     /* The owner first: changing it takes set-id bits and capabilities away. */
-    if ((copy->owners && fchown(to, found.st_uid, found.st_gid) < 0) ||
-        fchmod(to, found.st_mode & 07777) < 0 || copy_xattrs(from, to) < 0 || futimens(to, times) < 0)
+    if ((copy->owners && fchown(to, uid, gid) < 0) ||
+        fchmod(to, found.st_mode & 07777) < 0 || copy_xattrs(copy, from, to) < 0 || futimens(to, times) < 0)
         return -1;
     return 0;
 }
@@ -105,10 +125,12 @@ static int copy_range(int from, int to, off_t at, off_t end)
 }
 
 /* Holes stay holes: a database's files may be much longer than the disk. */
-static int copy_data(int from, int to, off_t size)
+int copy_data(int from, int to, off_t size)
 {
     off_t data = 0, hole;
 
+    if (ioctl(to, FICLONE, from) == 0)
+        return 0;
     while (data < size) {
         data = lseek(from, data, SEEK_DATA);
         if (data < 0 && errno == ENXIO)
@@ -157,9 +179,22 @@ static int copy_file(struct copy *copy, int parent, int into, const char *name)
     if (linked)
         return linked < 0 ? -1 : 0;
     cleanup_fd int to = openat(into, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (to < 0 || copy_data(from, to, found.st_size) < 0)
+    if (to < 0 || (copy->rules ? copy->rules->data(copy, from, to, found.st_size)
+                               : copy_data(from, to, found.st_size)) < 0)
         return -1;
     return copy_attributes(copy, from, to);
+}
+
+static int give(const struct copy *copy, int into, const char *name, const struct stat *found)
+{
+    uid_t uid;
+    gid_t gid;
+
+    if (!copy->owners)
+        return 0;
+    if (owner_of(copy, found, &uid, &gid) < 0)
+        return -1;
+    return fchownat(into, name, uid, gid, AT_SYMLINK_NOFOLLOW);
 }
 
 static int copy_link(struct copy *copy, int parent, int into, const char *name, const struct stat *found)
@@ -173,7 +208,7 @@ static int copy_link(struct copy *copy, int parent, int into, const char *name, 
     target[length] = 0;
     if (symlinkat(target, into, name) < 0)
         return -1;
-    if (copy->owners && fchownat(into, name, found->st_uid, found->st_gid, AT_SYMLINK_NOFOLLOW) < 0)
+    if (give(copy, into, name, found) < 0)
         return -1;
     return utimensat(into, name, times, AT_SYMLINK_NOFOLLOW);
 }
@@ -184,7 +219,7 @@ static int copy_fifo(struct copy *copy, int into, const char *name, const struct
 
     if (mkfifoat(into, name, 0600) < 0)
         return -1;
-    if (copy->owners && fchownat(into, name, found->st_uid, found->st_gid, AT_SYMLINK_NOFOLLOW) < 0)
+    if (give(copy, into, name, found) < 0)
         return -1;
     if (fchmodat(into, name, found->st_mode & 07777, 0) < 0)
         return -1;
@@ -224,7 +259,7 @@ static int copy_entry(struct copy *copy, int parent, int into, const char *name)
         return copy_link(copy, parent, into, name, &found);
     if (S_ISFIFO(found.st_mode))
         return copy_fifo(copy, into, name, &found);
-    return 0;
+    return copy->rules ? copy->rules->other(copy, into, name, &found) : 0;
 }
 
 static int copy_level(struct copy *copy, const char *path)

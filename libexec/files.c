@@ -161,6 +161,7 @@ static const struct {
     {"chown", 4, verb_chown},
     {"pack", 3, verb_pack},
     {"diff", 1, verb_diff},
+    {"shift", 3, verb_shift},
 };
 
 int main(int argc, char **argv)
@@ -169,5 +170,5 @@ int main(int argc, char **argv)
     for (size_t i = 0; argc > 1 && i < sizeof verbs / sizeof *verbs; i++)
         if (strcmp(argv[1], verbs[i].name) == 0 && argc - 2 >= verbs[i].words)
             return verbs[i].act(argv + 2);
-    die(NULL, "usage: pypod-files unpack|finish|rmtree|accounts|copyup|chown|pack|diff ...");
+    die(NULL, "usage: pypod-files unpack|finish|rmtree|accounts|copyup|chown|pack|diff|shift ...");
 }

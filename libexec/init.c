@@ -129,6 +129,7 @@ static const struct verb {
     {"device", 3, 3, STAGE_SETUP, op_device},
     {"link", 2, 2, STAGE_SETUP, op_link},
     {"directory", 2, 2, STAGE_SETUP, op_directory},
+    {"append", 2, 2, STAGE_SETUP, op_append},
     {"mask", 1, 1, STAGE_SETUP, op_mask},
     {"readonly", 1, 1, STAGE_SETUP, op_readonly},
     {"readonly-root", 0, 0, STAGE_SETUP, op_readonly_root},

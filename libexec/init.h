@@ -58,6 +58,7 @@ void op_cover(struct init *init, const struct op *op);
 void op_device(struct init *init, const struct op *op);
 void op_link(struct init *init, const struct op *op);
 void op_directory(struct init *init, const struct op *op);
+void op_append(struct init *init, const struct op *op);
 
 /* rootfs.c: the container's root, and what of it is hidden. */
 void op_private(struct init *init, const struct op *op);

@@ -55,6 +55,10 @@ void op_overlay(struct init *init, const struct op *op)
     char *at = stpcpy(options, op->argv[3]);
     at = stpcpy(at, *op->argv[3] ? ",upperdir=u,workdir=w,lowerdir=" : "upperdir=u,workdir=w,lowerdir=");
     for (size_t i = 0; i < lowers; i++) {
+        if (!*op->argv[4 + i]) { /* what follows holds data only: "::" (overlayfs.rst) */
+            *at++ = ':';
+            continue;
+        }
         snprintf(name, sizeof name, "%zu", i);
         if (symlink(op->argv[4 + i], name) < 0)
             fail(init, root);

@@ -138,3 +138,32 @@ void op_user_name(struct init *init, const struct op *op)
     free(login);
     free(name);
 }
+
+/* append PATH LINE: a line at the end of a file of the container, unless it has it. A file that is not
+ * there, or is no file, is left: an image without users needs none. */
+void op_append(struct init *init, const struct op *op)
+{
+    enum { MOST = 1 << 20 };
+    char *text = NULL;
+    struct stat found;
+    const char *line = op->argv[1];
+    cleanup_fd int fd = open_in_root(init, op->argv[0], O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+
+    if (fd < 0 || fstat(fd, &found) < 0 || !S_ISREG(found.st_mode))
+        return;
+    ssize_t length = read_all(fd, &text, MOST);
+    if (length < 0)
+        fail(init, op->argv[0]);
+    bool has = false;
+    for (char *at = text; !has && (at = strstr(at, line)); at++) {
+        char end = at[strlen(line)];
+        has = (at == text || at[-1] == '\n') && (end == '\n' || end == 0);
+    }
+    bool ended = length == 0 || text[length - 1] == '\n';
+    free(text);
+    if (has)
+        return;
+    cleanup_fd int out = open_in_root(init, op->argv[0], O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY, 0);
+    if (out < 0 || dprintf(out, "%s%s\n", ended ? "" : "\n", line) < 0)
+        fail(init, op->argv[0]);
+}

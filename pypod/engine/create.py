@@ -15,8 +15,10 @@ from pypod.engine.claim import Claim
 from pypod.errors import NoSuchContainer, PypodError
 from pypod.kernel import fastjson, log
 from pypod.kernel.facts import devices as host_devices
+from pypod.plan.compile import ACCOUNTS
 from pypod.runtime import seccomp
 from pypod.spec import build
+from pypod.spec import idmaps as spec_idmaps
 from pypod.spec import network as spec_network
 from pypod.spec import ports as spec_ports
 from pypod.spec.options import CreateOptions
@@ -104,6 +106,15 @@ def _create(
         lowest = (lower,) if lower else ()
     elif chains:
         passwd, group = layers.passwd(chains[-1]), layers.group(chains[-1])
+    chosen = spec_idmaps.choose(options.userns, facts)
+    default = facts
+    kept: tuple[str, ...] = ()
+    if chosen is not None:
+        facts, options, passwd, group, kept = under(chosen, facts, options, passwd, group)
+        if chosen.layers and not options.rootfs:
+            from pypod.engine import idmaps
+
+            lowest = idmaps.lower(places, default, chosen, chains, image_name or image.id[7:19])
     cwd = _cwd()
     staging = _stage(places, facts, options)
     try:
@@ -127,6 +138,8 @@ def _create(
                 inherited=volumes.inherited,
             )
             config = build.container_config(options, image, facts, ids)
+            if any(kept):
+                config.setdefault("annotations", {}).update(zip(ACCOUNTS, kept, strict=True))
             _check_sources(config, os.path.dirname(staging.final))
             if options.seccomp_profile:  # now, and not at the first start
                 os.close(seccomp.filter_fd(config["linux"]["seccomp"], places.cache))
@@ -140,6 +153,8 @@ def _create(
             if chains:
                 mode = stat.S_IMODE(os.stat(layers.path(chains[-1])).st_mode)
                 os.chmod(f"{staging.directory}/upper", mode)
+            if chosen is not None and chosen.layers:
+                idmaps.give_upper(default, chosen, staging.directory)
             for name, text in build.etc_files(options, image, facts, ids).items():
                 staging.write(name, text, mode=0o644)
             for name in ("hosts", "resolv.conf"):  # filled at each start; a bundle must have them
@@ -159,6 +174,22 @@ def _create(
             f"cannot make container {staging.name}: {error.filename or ''}: {error.strerror}"
         ) from None
     return Created(container, lock, config, document)
+
+
+def under(
+    chosen: spec_idmaps.Chosen, facts: HostFacts, options: CreateOptions, passwd: str, group: str
+) -> tuple[HostFacts, CreateOptions, str, str, tuple[str, ...]]:
+    """Return facts, options and accounts as they are under another map, and the accounts' lines."""
+    home = options.workdir or "/"
+    line = spec_idmaps.account(chosen, passwd, facts.user, home)
+    member = spec_idmaps.membership(chosen, group, facts.user)
+    if not options.user:
+        user = spec_idmaps.default_user(chosen, passwd)
+        options = CreateOptions(**{**options.as_dict(), "user": user})
+    passwd += ("\n" if passwd and not passwd.endswith("\n") else "") + line
+    group += ("\n" if group and not group.endswith("\n") else "") + member
+    facts = facts.replace(uid_map=chosen.uid_map, gid_map=chosen.gid_map)
+    return facts, options, passwd, group, (line, member)
 
 
 def _stage(places: Places, facts: HostFacts, options: CreateOptions) -> objects.Staging:

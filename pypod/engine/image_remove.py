@@ -181,7 +181,8 @@ def _blobs_of(parsed: Manifest | Index | None) -> set[str]:
 def _drop_layers(places: Places, image: ImageRecord, needed: set[str]) -> list[str]:
     """Put the layers that nothing else needs in the trash, top first; return where they are now."""
     gone = []
-    for kind in sorted(os.listdir(places.layers)):
+    # Those of other maps first: their data is in `full`.
+    for kind in sorted(os.listdir(places.layers), key=lambda one: (one in ("full", "single"), one)):
         for chain in reversed(image.chain_ids):
             directory = f"{places.layers}/{kind}/{chain}"
             if chain in needed or not os.path.isdir(directory):

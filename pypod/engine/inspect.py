@@ -189,7 +189,7 @@ def _host_config(
         "SecurityOpt": list(options.get("security_opt") or ()),
         "Tmpfs": _tmpfs(options.get("tmpfs") or ()),
         "UTSMode": options.get("uts") or "private",
-        "UsernsMode": "",
+        "UsernsMode": options.get("userns") or "",
         "ShmSize": inspect_mounts.shm_size(options.get("shm_size") or ""),
         "Runtime": "oci",
         "Init": bool(options.get("init")),

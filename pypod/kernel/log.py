@@ -43,6 +43,15 @@ def warn(message: str) -> None:
         _write("WARN", message)
 
 
+def notice(message: str) -> None:
+    """Say on stderr what takes a while, at every level but the quietest."""
+    if _threshold <= LEVELS.index("error"):
+        try:
+            os.write(2, f"{message}\n".encode("utf-8", "surrogateescape"))
+        except OSError:
+            pass
+
+
 def _write(level: str, message: str) -> None:
     try:
         os.write(2, f"{level}: {message}\n".encode("utf-8", "surrogateescape"))

@@ -26,6 +26,9 @@ KEEP_GROUPS = "run.oci.keep_original_groups"
 EXACT_LIMITS = "io.pypod.rlimits"
 """The annotation of a limit of open files that was asked for: it is not made smaller to fit."""
 
+ACCOUNTS = ("io.pypod.passwd", "io.pypod.group")
+"""Annotations: a line that /etc/passwd and /etc/group must have, for `--userns keep-id`."""
+
 _PER_LINUX32 = 8
 """personality(2)."""
 _FILTER_FLAGS = {"SECCOMP_FILTER_FLAG_LOG": 2, "SECCOMP_FILTER_FLAG_SPEC_ALLOW": 4}
@@ -85,6 +88,10 @@ def compile_run(
     plan.append(_identity(config, facts))
     plan += root_ops(config)
     plan += placed
+    annotations = config.get("annotations", {})
+    for key, path in zip(ACCOUNTS, ("/etc/passwd", "/etc/group"), strict=True):
+        if annotations.get(key):
+            plan.append(op("append", path, annotations[key]))
     if process.get("cwd", "/") != "/":
         plan.append(op("directory", process["cwd"], "755"))
     plan += [op("sysctl", key, value) for key, value in linux.get("sysctl", {}).items()]

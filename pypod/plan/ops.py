@@ -58,6 +58,7 @@ _DESCRIPTIONS: dict[str, Callable[[tuple[str, ...]], str]] = {
     "mount": lambda w: f"mount {w[1]} at {w[0]}",
     "bind": lambda w: f"bind {w[0]} -> {w[1]}{_flags(w[2])}",
     "device": lambda w: f"device /dev/{w[0]}",
+    "append": lambda w: f"add a line to {w[0]}",
     "directory": lambda w: f"directory {w[0]}",
     "mask": lambda w: f"mask {w[0]}",
     "readonly": lambda w: f"make {w[0]} read-only",

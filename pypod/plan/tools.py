@@ -53,6 +53,20 @@ def compile_joined(
     return [*begin, *_end(argv, exec_fd)]
 
 
+def compile_over(
+    facts: HostFacts, base: str, lowers: Sequence[str], argv: Sequence[str], exec_fd: int
+) -> list[Op]:
+    """Return the plan that runs a helper with an overlay on BASE/root, in the default map.
+
+    BASE has `upper` and `work` too. An empty word stands before lower directories of data only.
+    """
+    ops = plan.map_ops(facts, facts.uid_map, facts.gid_map)
+    keep = "keep" if facts.map == "single" else "setgroups"
+    ops += [op("unshare", "user", "mount"), op("private"), op("identity", 0, 0, keep)]
+    words = (f"{base}/root", f"{base}/upper", f"{base}/work", "userxattr", *lowers)
+    return [*ops, op("overlay", *words), *_end(argv, exec_fd)]
+
+
 def _begin(config: dict[str, Any], facts: HostFacts) -> list[Op]:
     if facts.map == "single":
         ops = plan.map_ops(facts, facts.uid_map, facts.gid_map)

@@ -90,6 +90,8 @@ class CreateOptions(Value):
     unsetenv: tuple[str, ...] = ()
     unsetenv_all: bool = False
     uts: str = ""
+    # id maps (spec/idmaps.py)
+    userns: str = ""
     # volumes
     mount: tuple[str, ...] = ()
     volumes_from: tuple[str, ...] = ()

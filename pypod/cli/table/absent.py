@@ -60,7 +60,7 @@ _CREATE = (
     " requires restart rmi runtime"
     " seccomp-policy secret shm-size-systemd storage-opt subgidname subuidname"
     " uidmap use-api-socket"
-    " userns volume-driver"
+    " volume-driver"
 )
 
 OPTIONS = {

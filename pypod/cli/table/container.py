@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pypod.cli.table.make_images import CONTAINER_COMMANDS
+from pypod.cli.table.run_idmaps import IDMAP_OPTIONS
 from pypod.cli.table.run_images import IMAGE_OPTIONS
 from pypod.cli.table.run_names import NAMES_OPTIONS
 from pypod.cli.table.run_network import NETWORK_OPTIONS
@@ -69,6 +70,7 @@ CREATE_OPTIONS: tuple[Option, ...] = (
     *IMAGE_OPTIONS,
     *UNIT_OPTIONS,
     *SANDBOX_OPTIONS,
+    *IDMAP_OPTIONS,
 )
 
 RUN_OPTIONS: tuple[Option, ...] = (

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options of run and create for the ids of the host that the container's ids are.
+
+The tuples are described in cli/table/__init__.py.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pypod.cli.table import Option
+
+IDMAP_OPTIONS: tuple[Option, ...] = (
+    (
+        "--userns",
+        "userns",
+        "opt",
+        "MODE",
+        "Ids: host (you are root inside), or keep-id[:uid=,gid=,size=] (you stay yourself)",
+    ),
+)

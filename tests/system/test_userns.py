@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""--userns: whose ids a container has, and that an image is the same under every map."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures import images
+from tests.fixtures.program import Program
+from tests.fixtures.registry import Registry
+
+pytestmark = pytest.mark.own
+NONE = ("--network", "none")
+KEEP = ("--userns", "keep-id")
+LIST = (
+    "find / -xdev -path /proc -prune -o -path /sys -prune -o -path /dev -prune -o -path /etc -prune"
+    " -o -path /run -prune -o -exec stat -c '%n %u:%g %a %s %F %h' {} + | sort;"
+    " find /big /data /bin /deep -type f -exec md5sum {} + | sort"
+)
+
+
+def owned(content: tarfile.TarInfo, uid: int, gid: int) -> tarfile.TarInfo:
+    content.uid, content.gid = uid, gid
+    return content
+
+
+def hard_link(target: str) -> tarfile.TarInfo:
+    entry = tarfile.TarInfo()
+    entry.type, entry.linkname = tarfile.LNKTYPE, target
+    return entry
+
+
+@pytest.fixture(scope="module")
+def layered(program: Program, registry: Registry) -> str:
+    """Return an image with owners, a hard link, set-id bits, a whiteout and an opaque directory."""
+    lower = images.busybox_files()
+    lower["big"] = (os.urandom(3 << 20), 0o644)
+    lower["data"] = owned(images.directory(0o750), 999, 998)
+    lower["data/one"] = (b"one\n", 0o4755)
+    lower["data/two"] = hard_link("data/one")
+    lower["data/secret"] = (b"secret\n", 0o600)
+    lower["data/empty"] = (b"", 0o640)
+    lower["gone"] = (b"gone\n", 0o644)
+    lower["deep"] = images.directory()
+    lower["deep/below"] = (b"below\n", 0o644)
+    long = "deep/" + "/".join("d" * 100 for _ in range(20))
+    upper = {
+        ".wh.gone": b"",
+        "deep": images.directory(0o711),
+        "deep/.wh..wh..opq": b"",
+        "deep/above": (b"above\n", 0o644),
+        "mine": owned(images.directory(0o700), 65533, 65533),
+        long: (b"long\n", 0o644),
+    }
+    name = registry.push(images.make([lower, upper], {"Cmd": ["/bin/sh"]}), "test/userns")
+    program.pull(name)
+    return name
+
+
+def lines(pypod: Program, image: str, *options: str, script: str) -> list[str]:
+    """Return the lines that a shell prints in a container with these options."""
+    return pypod("run", "--rm", *NONE, *options, image, "sh", "-c", script).out.splitlines()
+
+
+def graph(pypod: Program) -> Path:
+    return Path(json.loads(pypod("info", "--format", "json").out)["store"]["graphRoot"])
+
+
+@pytest.mark.passes("user", "single")
+def test_keep_id_runs_as_the_caller_and_writes_the_callers_files(
+    pypod: Program, image: str, tmp_path: Path
+) -> None:
+    (tmp_path / "given").write_text("given")
+    ids = f"{os.getuid()}:{os.getgid()}"
+    said = lines(
+        pypod,
+        image,
+        *KEEP,
+        "-v",
+        f"{tmp_path}:/shared",
+        script="echo $(id -u):$(id -g); stat -c %u:%g /shared/given; echo x > /shared/made",
+    )
+    assert said == [ids, ids]
+    made = (tmp_path / "made").stat()
+    assert (made.st_uid, made.st_gid) == (os.getuid(), os.getgid())
+
+
+@pytest.mark.passes("user", "single")
+def test_keep_id_gives_the_caller_a_line_in_passwd_and_group(pypod: Program, image: str) -> None:
+    me = pwd.getpwuid(os.getuid()).pw_name
+    script = "id -un; id -gn; grep -c . /etc/passwd; tail -1 /etc/passwd; echo $HOME"
+    said = lines(pypod, image, *KEEP, "-w", "/tmp", script=script)
+    assert said[0] == me and said[1] == me and said[2] == "4"
+    assert said[3] == f"{me}:*:{os.getuid()}:{os.getgid()}:{me}:/tmp:/bin/sh"
+    assert said[4] == "/tmp"
+
+
+@pytest.mark.passes("user")
+def test_the_line_is_added_once_and_a_user_of_the_image_is_left_as_it_is(
+    pypod: Program, image: str
+) -> None:
+    pypod("run", "--name", "u1", *NONE, *KEEP, image, "cat", "/etc/passwd")
+    again = pypod("start", "-a", "u1").out.splitlines()
+    assert len(again) == 4
+    own = "keep-id:uid=1000,gid=1000"
+    assert lines(pypod, image, "--userns", own, script="id; wc -l < /etc/passwd") == [
+        "uid=1000(user) gid=1000(user) groups=2000(extra)",
+        "3",
+    ]
+
+
+@pytest.mark.passes("user")
+def test_an_image_is_the_same_under_another_map(pypod: Program, layered: str) -> None:
+    plain = lines(pypod, layered, script=LIST)
+    assert len(plain) > 50 and not any("/gone" in line or "below" in line for line in plain)
+    assert any(line.startswith("/data/one 0:0 4755 4 regular file 2") for line in plain)
+    for mode in ("keep-id", "keep-id:uid=5,gid=70", "keep-id:uid=0,gid=9", "keep-id:uid=999"):
+        assert lines(pypod, layered, "--userns", mode, "-u", "0", script=LIST) == plain
+
+
+@pytest.mark.passes("user")
+def test_rights_are_those_of_the_shifted_owners(pypod: Program, layered: str) -> None:
+    script = "cat /data/secret || echo no; ls /mine || echo no; cat /big > /x || echo no"
+    assert lines(pypod, layered, *KEEP, script=script) == ["no"] * 3
+    script = "cat /data/secret; touch /mine/x; echo more >> /data/one; cat /data/two; stat -c %u /x"
+    said = lines(pypod, layered, *KEEP, "-u", "0", script="touch /x;" + script)
+    assert said == ["secret", "one", "0"] or said == ["secret", "one", "more", "0"]
+
+
+@pytest.mark.passes("user")
+def test_layers_of_another_map_hold_no_data_and_go_with_their_image(
+    pypod: Program, registry: Registry
+) -> None:
+    files = images.busybox_files(large=(os.urandom(8 << 20), 0o644))
+    name = registry.push(images.make([files], {"Cmd": ["true"]}), "test/usernslarge")
+    pypod.pull(name)
+    mode = ("--userns", "keep-id:uid=4321,gid=4321")
+    pypod("run", "--rm", *NONE, *mode, name, "md5sum", "/large")
+    made = graph(pypod) / "layers" / "keep-4321-4321"
+    (layer,) = made.iterdir()
+    size = (layer / "tree" / "large").stat()
+    assert size.st_size == 8 << 20 and size.st_blocks < 100
+    pypod("rmi", name)
+    assert list(made.iterdir()) == []
+
+
+@pytest.mark.passes("user")
+def test_without_data_only_layers_they_are_copied_and_said_so(
+    pypod: Program, image: str, tmp_path: Path
+) -> None:
+    root = ("--root", str(tmp_path / "graph"))
+    pypod(*root, "pull", "-q", "--tls-verify=false", image)
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    cache = tmp_path / "graph" / "cache" / "metacopy"
+    cache.write_text(f"{boot} no")
+    for said in ("Copying 1 layers", ""):
+        ran = pypod(*root, "run", "--rm", *NONE, *KEEP, "-u", "0", image, "stat", "-c%u", "/bin/sh")
+        assert ran.out == "0\n" and said in ran.err and bool(ran.err) == bool(said)
+    pypod(*root, "rmi", image)
+
+
+@pytest.mark.passes("user", "single")
+def test_exec_start_and_removal_use_the_containers_map(pypod: Program, image: str) -> None:
+    pypod("run", "-d", "--name", "u2", *NONE, *KEEP, image, "sleep", "100")
+    me = str(os.getuid())
+    assert pypod("exec", "u2", "id", "-u").out.strip() == me
+    assert pypod("exec", "u2", "sh", "-c", "echo hi > /tmp/f; stat -c %u /tmp/f").out.strip() == me
+    pypod("stop", "-t0", "u2")
+    pypod("start", "u2")
+    assert pypod("exec", "u2", "cat", "/tmp/f").out == "hi\n"
+    assert json.loads(pypod("inspect", "u2").out)[0]["HostConfig"]["UsernsMode"] == "keep-id"
+    pypod("rm", "-f", "-t0", "u2")
+
+
+@pytest.mark.passes("user")
+def test_a_named_volume_belongs_to_the_containers_user(pypod: Program, image: str) -> None:
+    script = "echo x > /data/f && stat -c %u /data/f"
+    volume = ("-v", "usernsvol:/data")
+    try:
+        assert lines(pypod, image, *KEEP, *volume, script=script) == [str(os.getuid())]
+    finally:
+        pypod("volume", "rm", "-f", "usernsvol")
+
+
+@pytest.mark.passes("user", "single")
+def test_podman_userns_is_the_default_and_an_empty_word_is_none(
+    pypod: Program, image: str
+) -> None:
+    env = {"PODMAN_USERNS": "keep-id"}
+    words = ("run", "--rm", *NONE)
+    assert pypod(*words, image, "id", "-u", env=env).out.strip() == str(os.getuid())
+    assert pypod(*words, "--userns", "", image, "id", "-u", env=env).out.strip() == str(0)
+    assert pypod(*words, "--userns=host", image, "id", "-u", env=env).out.strip() == str(0)
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"),
+    [
+        ("keep", "unknown mode"),
+        ("keep-id:uid=x", "uid must be an id"),
+        ("keep-id:uid=4294967295", "uid must be an id"),
+        ("keep-id:user=1", "unknown option"),
+    ],
+)
+@pytest.mark.passes("user", "root", "single")
+def test_a_wrong_word_is_refused_before_anything_is_made(
+    pypod: Program, image: str, mode: str, said: str
+) -> None:
+    ran = pypod("run", "--rm", *NONE, "--userns", mode, image, "true", check=125)
+    assert said in ran.err
+    assert pypod("ps", "-aq").out == ""
+
+
+@pytest.mark.passes("user")
+def test_an_owner_that_the_map_lacks_is_named(pypod: Program, layered: str) -> None:
+    mode = "keep-id:uid=5,gid=5,size=2000"
+    ran = pypod("run", "--rm", *NONE, "--userns", mode, layered, "true", check=125)
+    assert "mine: its owner is not an id of this map" in ran.err
+
+
+@pytest.mark.passes("root")
+def test_root_cannot_keep_what_is_the_same_already(pypod: Program, image: str) -> None:
+    ran = pypod("run", "--rm", *NONE, *KEEP, image, "true", check=125)
+    assert "root's ids are the same inside already" in ran.err
