@@ -161,7 +161,8 @@ static const struct {
     {"chown", 4, verb_chown},
     {"pack", 3, verb_pack},
     {"diff", 1, verb_diff},
-    {"shift", 3, verb_shift},
+    {"shift", 4, verb_shift},
+    {"flatten", 6, verb_flatten},
 };
 
 int main(int argc, char **argv)
@@ -170,5 +171,5 @@ int main(int argc, char **argv)
     for (size_t i = 0; argc > 1 && i < sizeof verbs / sizeof *verbs; i++)
         if (strcmp(argv[1], verbs[i].name) == 0 && argc - 2 >= verbs[i].words)
             return verbs[i].act(argv + 2);
-    die(NULL, "usage: pypod-files unpack|finish|rmtree|accounts|copyup|chown|pack|diff|shift ...");
+    die(NULL, "usage: pypod-files unpack|finish|rmtree|accounts|copyup|chown|pack|diff|shift|flatten ...");
 }

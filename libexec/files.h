@@ -35,8 +35,9 @@ int verb_pack(char **argv);
 /* changes.c: diff UPPER LOWER...; what changed on stdout. */
 int verb_diff(char **argv);
 
-/* shift.c: shift UIDS GIDS, triples FROM TO PREFIX. */
+/* shift.c: shift UIDS GIDS, pairs FROM TO. flatten UIDS GIDS FROM TO LAYERS CHAIN... */
 int verb_shift(char **argv);
+int verb_flatten(char **argv);
 
 /* accounts.c: accounts DIRECTORY; its passwd and group on stdout. */
 int verb_accounts(char **argv);

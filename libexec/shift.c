@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Layers for another id map: the same tree with other owners, its files empty and pointing to the data.
+/* Layers for another id map: the same tree with other owners.
  *
- * `links` makes what overlayfs calls a metacopy: the inode has owner, mode and attributes, and two
+ * `flatten` makes what overlayfs calls metacopies: the inode has owner, mode and attributes, and two
  * attributes say in which file of a data-only lower directory the data is (overlayfs.rst, "Data-only
- * lower layers"). `copy` copies the data, with shared blocks where the file system has them. */
+ * lower layers"). One tree for the whole image, since Linux 6.18 follows a user's metacopy only from the
+ * lowest of the other layers. `shift` copies the data too, with shared blocks where there are such. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +31,9 @@ struct map {
 };
 
 static struct map uids, gids;
-static const char *prefix; /* of the layer in the data-only directory, "/CHAIN"; NULL: copy */
+/* Where the data of a merged tree lies: directories of `layers`, uppermost first. None: copy it. */
+static int layers = -1;
+static char **chains;
 
 static void read_map(struct map *map, char *text)
 {
@@ -64,14 +67,27 @@ static int owner(const struct copy *copy, const struct stat *found, uid_t *uid, 
     return shifted(&uids, found->st_uid, uid) < 0 || shifted(&gids, found->st_gid, gid) < 0 ? -1 : 0;
 }
 
+/* The layer that shows the file of this path: the uppermost one that has it. */
+static const char *layer_of(const char *path, char *name, size_t room)
+{
+    struct stat found;
+
+    for (char **chain = chains; *chain; chain++) {
+        snprintf(name, room, "/%s/%s", *chain, path);
+        cleanup_fd int fd = open_exact(layers, name + 1, O_PATH | O_NOFOLLOW);
+        if (fd >= 0 && fstat(fd, &found) == 0)
+            return S_ISREG(found.st_mode) ? name : NULL;
+    }
+    return NULL;
+}
+
 static int data(const struct copy *copy, int from, int to, off_t size)
 {
-    char redirect[PATH_MAX + 80];
+    static char name[PATH_MAX + 80];
 
-    if (!prefix || size == 0)
+    if (layers < 0 || size == 0 || !layer_of(copy->path, name, sizeof name))
         return copy_data(from, to, size);
-    snprintf(redirect, sizeof redirect, "%s/%s", prefix, copy->path);
-    if (fsetxattr(to, "user.overlay.redirect", redirect, strlen(redirect), 0) < 0) {
+    if (fsetxattr(to, "user.overlay.redirect", name, strlen(name), 0) < 0) {
         if (errno == ENOSPC || errno == ERANGE || errno == E2BIG) /* a very long path: its data */
             return copy_data(from, to, size);
         return -1;
@@ -142,13 +158,12 @@ static int other(const struct copy *copy, int into, const char *name, const stru
 
 static const struct copy_rules rules = {owner, data, attribute, other};
 
-static void shift(const char *from, const char *to, const char *way)
+static void shift(const char *from, const char *to)
 {
     struct copy *copy = calloc(1, sizeof *copy);
 
     if (!copy)
         die(from, "out of memory");
-    prefix = *way ? way : NULL;
     copy->owners = true;
     copy->rules = &rules;
     copy->from = open(from, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -167,12 +182,25 @@ static void shift(const char *from, const char *to, const char *way)
     free(copy);
 }
 
-/* shift UIDS GIDS (FROM TO PREFIX)...: each map is FROM,TO,COUNT and so on. */
+/* shift UIDS GIDS (FROM TO)...: copies layers. Each map is FROM,TO,COUNT and so on. */
 int verb_shift(char **argv)
 {
     read_map(&uids, argv[0]);
     read_map(&gids, argv[1]);
-    for (argv += 2; argv[0] && argv[1] && argv[2]; argv += 3)
-        shift(argv[0], argv[1], argv[2]);
+    for (argv += 2; argv[0] && argv[1]; argv += 2)
+        shift(argv[0], argv[1]);
+    return 0;
+}
+
+/* flatten UIDS GIDS FROM TO LAYERS CHAIN...: makes one layer of a mounted image, without data. */
+int verb_flatten(char **argv)
+{
+    read_map(&uids, argv[0]);
+    read_map(&gids, argv[1]);
+    layers = open(argv[4], O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (layers < 0)
+        die_errno(argv[4]);
+    chains = argv + 5;
+    shift(argv[2], argv[3]);
     return 0;
 }

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Layers under another id map (--userns): made once for each map and layer, then found.
 
-A layer `layers/keep-UID-GID/CHAIN` has the owners of that map. Where the kernel lets users mount
-data-only lower directories its files are empty and point into `layers/full/CHAIN`; else they
-are copies. Both are made by pypod-files in staging, synced, and renamed, lowest first.
+`layers/keep-UID-GID/CHAIN` has the owners of that map. Where the kernel lets users mount data-only
+lower directories it is one tree of all layers up to CHAIN, whose files are empty and point into
+`layers/full`; else each layer is copied. Both are made by pypod-files in staging, synced, renamed.
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pypod.kernel.paths import Places
+    from pypod.plan.ops import Op
     from pypod.spec.facts import HostFacts
 
+_PROGRAM = 5
+"""runtime.files.PROGRAM, without loading it where everything is there."""
 _PROBED = "metacopy"
 """A file of the cache: the boot id, and yes or no."""
 _TREE = "tree"
@@ -37,53 +40,90 @@ def lower(
     An empty word stands before the directory that holds data only. Raises PypodError.
     """
     full = f"{places.layers}/{facts.layer_map}"
-    # Linux 6.18 follows a user's metacopy only from the lowest of the other layers.
-    fast = len(chains) == 1 and has_data_only(places, facts)
-    # Never mixed: an older kernel would show the files of the first as empty.
-    directory = f"{places.layers}/{chosen.layers}" + ("" if fast else "-copy")
+    if not chains:
+        return ()
+    if has_data_only(places, facts):
+        directory = f"{places.layers}/{chosen.layers}"
+        top = chains[-1]
+        if not os.path.isdir(f"{directory}/{top}"):
+            with _Staging(places, facts, directory, noun) as staging:
+                staging.flatten(chosen, chains)
+        return f"{directory}/{top}/{_TREE}", "", full
+    # Never mixed: an older kernel would show the files of the others as empty.
+    directory = f"{places.layers}/{chosen.layers}-copy"
     missing = [chain for chain in chains if not os.path.isdir(f"{directory}/{chain}")]
     if missing:
-        _make(places, facts, chosen, missing, directory, fast, noun)
-    found = tuple(f"{directory}/{chain}/{_TREE}" for chain in reversed(chains))
-    return (*found, "", full) if chains and fast else found
+        said = f"{len(missing)} layers of {noun} for --userns {chosen.user}"
+        log.notice(f"Copying {said} (only once)")
+        with _Staging(places, facts, directory, noun) as staging:
+            staging.copy(chosen, missing)
+    return tuple(f"{directory}/{chain}/{_TREE}" for chain in reversed(chains))
 
 
-def _make(
-    places: Places,
-    facts: HostFacts,
-    chosen: idmaps.Chosen,
-    chains: list[str],
-    target: str,
-    fast: bool,
-    noun: str,
-) -> None:
-    from pypod.engine.remove_tree import remove_tree
-    from pypod.runtime import files
+class _Staging:
+    """A locked directory where layers are made; use it in a `with` block."""
 
-    if not fast:
-        log.notice(f"Copying {len(chains)} layers of {noun} for --userns {chosen.user} (only once)")
-    staging = f"{places.tmp}/unpack-{os.getpid()}-{os.urandom(4).hex()}"
-    os.mkdir(staging, 0o700)
-    with Lock(staging):
-        try:
-            words = ["shift", *(idmaps.words(extents) for extents in shifts(facts, chosen))]
-            for chain in chains:
-                os.makedirs(f"{staging}/{chain}/{_TREE}")
-                source = f"{places.layers}/{facts.layer_map}/{chain}"
-                words += [source, f"{staging}/{chain}/{_TREE}", f"/{chain}" if fast else ""]
-            files.run(facts, words, f"cannot make the layers of {noun} for --userns")
-            os.makedirs(target, mode=0o700, exist_ok=True)
-            for chain in chains:
-                try:
-                    os.rename(f"{staging}/{chain}", f"{target}/{chain}")
-                except OSError:
-                    if not os.path.isdir(f"{target}/{chain}"):  # another command's is as good
-                        raise
-            fd = os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            os.fsync(fd)
-            os.close(fd)
-        finally:
-            remove_tree(places, staging, facts)
+    def __init__(self, places: Places, facts: HostFacts, target: str, noun: str) -> None:
+        self.places, self.facts, self.target, self.noun = places, facts, target, noun
+        self.full = f"{places.layers}/{facts.layer_map}"
+        self.directory = f"{places.tmp}/unpack-{os.getpid()}-{os.urandom(4).hex()}"
+        os.mkdir(self.directory, 0o700)
+        self._lock = Lock(self.directory)
+        self._lock.take()
+
+    def __enter__(self) -> _Staging:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        from pypod.engine.remove_tree import remove_tree
+
+        remove_tree(self.places, self.directory, self.facts)
+        self._lock.close()
+
+    def flatten(self, chosen: idmaps.Chosen, chains: Sequence[str]) -> None:
+        """Make one tree of all layers, whose files hold no data."""
+        from pypod.plan import tools
+
+        top = chains[-1]
+        for name in (f"{top}/{_TREE}", "root", "upper", "work"):
+            os.makedirs(f"{self.directory}/{name}")
+        downwards = list(reversed(chains))
+        words = ["flatten", *self._shifts(chosen), f"{self.directory}/root"]
+        words += [f"{self.directory}/{top}/{_TREE}", self.full, *downwards]
+        lowers = [f"{self.full}/{chain}" for chain in downwards]
+        argv = ["pypod-files", *words]
+        self._run(words, tools.compile_over(self.facts, self.directory, lowers, argv, _PROGRAM))
+        self._place([top])
+
+    def copy(self, chosen: idmaps.Chosen, chains: list[str]) -> None:
+        """Copy layers, each with its data."""
+        words = ["shift", *self._shifts(chosen)]
+        for chain in chains:
+            os.makedirs(f"{self.directory}/{chain}/{_TREE}")
+            words += [f"{self.full}/{chain}", f"{self.directory}/{chain}/{_TREE}"]
+        self._run(words, None)
+        self._place(chains)
+
+    def _shifts(self, chosen: idmaps.Chosen) -> list[str]:
+        return [idmaps.words(extents) for extents in shifts(self.facts, chosen)]
+
+    def _run(self, words: list[str], plan: list[Op] | None) -> None:
+        from pypod.runtime import files
+
+        noun = f"cannot make the layers of {self.noun} for --userns"
+        files.run(self.facts, words, noun, plan=plan)
+
+    def _place(self, chains: list[str]) -> None:
+        os.makedirs(self.target, mode=0o700, exist_ok=True)
+        for chain in chains:
+            try:
+                os.rename(f"{self.directory}/{chain}", f"{self.target}/{chain}")
+            except OSError:
+                if not os.path.isdir(f"{self.target}/{chain}"):  # another command's is as good
+                    raise
+        fd = os.open(self.target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        os.fsync(fd)
+        os.close(fd)
 
 
 def shifts(facts: HostFacts, chosen: idmaps.Chosen) -> tuple[tuple[tuple[int, int, int], ...], ...]:

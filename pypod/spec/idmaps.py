@@ -50,6 +50,8 @@ def parse(text: str) -> Userns:
     kind, colon, words = text.partition(":")
     if kind in ("", "private") and not colon:
         return Userns("host")
+    if kind in ("auto", "nomap", "container", "ns"):
+        raise UsageError(f"--userns {kind} is not there yet", hint="host and keep-id are")
     if kind not in KINDS:
         raise UsageError(
             f'--userns "{text}": unknown mode', hint="host, or keep-id[:uid=UID,gid=GID,size=SIZE]"
