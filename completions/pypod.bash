@@ -43,6 +43,10 @@ __pypod_command() {
         flags='--file -f --help -h --log-level --root --runroot'
         valued='--file -f --log-level --root --runroot'
         stops=0 places='words bash fish zsh' ;;
+    "container diff")
+        flags='--format --latest -l --help -h --log-level --root --runroot'
+        valued='--format --log-level --root --runroot'
+        stops=0 places='container' ;;
     "container exists")
         flags='--help -h --log-level --root --runroot'
         valued='--log-level --root --runroot'
@@ -51,10 +55,18 @@ __pypod_command() {
         flags='--format -f --latest -l --size -s --help -h --log-level --root --runroot'
         valued='--format -f --log-level --root --runroot'
         stops=0 places='container|...' ;;
+    "container prune")
+        flags='--filter --force -f --help -h --log-level --root --runroot'
+        valued='--filter --log-level --root --runroot'
+        stops=0 places='' ;;
     "create"|"container create")
         flags='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --init --interactive -i --label -l --name --expose --network --net --publish -p --publish-all -P --pidfile --privileged --pull --read-only --replace --rm --stop-signal --stop-timeout --timeout --tty -t --user -u --image-volume --mount --shm-size --tmpfs --volume -v --volumes-from --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --no-hostname --no-hosts --arch --authfile --cert-dir --creds --disable-content-trust --os --platform --quiet -q --retry --retry-delay --tls-verify --variant --cgroups --conmon-pidfile --sdnotify --annotation --cgroupns --device --env-host --group-add --ipc --label-file --oom-score-adj --personality --pid --read-only-tmpfs --rootfs --security-opt --sysctl --systemd --tz --ulimit --umask --unsetenv --unsetenv-all --uts --userns --help --log-level --root --runroot'
         valued='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --label -l --name --expose --network --net --publish -p --pidfile --pull --stop-signal --stop-timeout --timeout --user -u --image-volume --mount --shm-size --tmpfs --volume -v --volumes-from --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --variant --cgroups --conmon-pidfile --sdnotify --annotation --cgroupns --device --group-add --ipc --label-file --oom-score-adj --personality --pid --security-opt --sysctl --systemd --tz --ulimit --umask --unsetenv --uts --userns --log-level --root --runroot'
         stops=1 places='image|-|...' ;;
+    "diff")
+        flags='--format --latest -l --help -h --log-level --root --runroot'
+        valued='--format --log-level --root --runroot'
+        stops=0 places='-' ;;
     "exec"|"container exec")
         flags='--detach -d --detach-keys --env -e --env-file --interactive -i --latest -l --preserve-fds --privileged --tty -t --user -u --workdir -w --help -h --log-level --root --runroot'
         valued='--detach-keys --env -e --env-file --preserve-fds --user -u --workdir -w --log-level --root --runroot'
@@ -79,6 +91,10 @@ __pypod_command() {
         flags='--authfile --cert-dir --creds --retry --retry-delay --tls-verify --help -h --log-level --root --runroot'
         valued='--authfile --cert-dir --creds --retry --retry-delay --log-level --root --runroot'
         stops=0 places='-' ;;
+    "image diff")
+        flags='--format --help -h --log-level --root --runroot'
+        valued='--format --log-level --root --runroot'
+        stops=0 places='image' ;;
     "image exists")
         flags='--help -h --log-level --root --runroot'
         valued='--log-level --root --runroot'
@@ -91,6 +107,10 @@ __pypod_command() {
         flags='--authfile --cert-dir --creds --retry --retry-delay --tls-verify --help -h --log-level --root --runroot'
         valued='--authfile --cert-dir --creds --retry --retry-delay --log-level --root --runroot'
         stops=0 places='-' ;;
+    "image prune")
+        flags='--all -a --blobs --filter --force -f --help -h --log-level --root --runroot'
+        valued='--filter --log-level --root --runroot'
+        stops=0 places='' ;;
     "image tree")
         flags='--whatrequires --help -h --log-level --root --runroot'
         valued='--log-level --root --runroot'
@@ -215,6 +235,14 @@ __pypod_command() {
         flags='--all -a --cidfile --filter -f --ignore -i --latest -l --signal -s --time -t --help -h --log-level --root --runroot'
         valued='--cidfile --filter -f --signal -s --time -t --log-level --root --runroot'
         stops=0 places='running|...' ;;
+    "system df")
+        flags='--format --verbose -v --help -h --log-level --root --runroot'
+        valued='--format --log-level --root --runroot'
+        stops=0 places='' ;;
+    "system prune")
+        flags='--all -a --filter --force -f --volumes --help -h --log-level --root --runroot'
+        valued='--filter --log-level --root --runroot'
+        stops=0 places='' ;;
     "tag"|"image tag")
         flags='--help -h --log-level --root --runroot'
         valued='--log-level --root --runroot'
@@ -281,6 +309,9 @@ __pypod_value() {
     'completion --log-level') kind='words debug info warn error' ;;
     'completion --root') kind='dir' ;;
     'completion --runroot') kind='dir' ;;
+    'container diff --log-level') kind='words debug info warn error' ;;
+    'container diff --root') kind='dir' ;;
+    'container diff --runroot') kind='dir' ;;
     'container exists --log-level') kind='words debug info warn error' ;;
     'container exists --root') kind='dir' ;;
     'container exists --runroot') kind='dir' ;;
@@ -288,6 +319,10 @@ __pypod_value() {
     'container inspect --log-level') kind='words debug info warn error' ;;
     'container inspect --root') kind='dir' ;;
     'container inspect --runroot') kind='dir' ;;
+    'container prune --filter') kind='words ancestor= exited= id= label= name= volume= status=created status=running status=stopping status=exited status=unknown' ;;
+    'container prune --log-level') kind='words debug info warn error' ;;
+    'container prune --root') kind='dir' ;;
+    'container prune --runroot') kind='dir' ;;
     'create --attach'|'create -a'|'container create --attach'|'container create -a') kind='words stdin stdout stderr' ;;
     'create --cap-add'|'container create --cap-add') kind='words all AUDIT_CONTROL AUDIT_READ AUDIT_WRITE BLOCK_SUSPEND BPF CHECKPOINT_RESTORE CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID IPC_LOCK IPC_OWNER KILL LEASE LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE MKNOD NET_ADMIN NET_BIND_SERVICE NET_BROADCAST NET_RAW PERFMON SETFCAP SETGID SETPCAP SETUID SYS_ADMIN SYS_BOOT SYS_CHROOT SYS_MODULE SYS_NICE SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG SYSLOG WAKE_ALARM' ;;
     'create --cap-drop'|'container create --cap-drop') kind='words all AUDIT_CONTROL AUDIT_READ AUDIT_WRITE BLOCK_SUSPEND BPF CHECKPOINT_RESTORE CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID IPC_LOCK IPC_OWNER KILL LEASE LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE MKNOD NET_ADMIN NET_BIND_SERVICE NET_BROADCAST NET_RAW PERFMON SETFCAP SETGID SETPCAP SETUID SYS_ADMIN SYS_BOOT SYS_CHROOT SYS_MODULE SYS_NICE SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG SYSLOG WAKE_ALARM' ;;
@@ -323,6 +358,9 @@ __pypod_value() {
     'create --log-level'|'container create --log-level') kind='words debug info warn error' ;;
     'create --root'|'container create --root') kind='dir' ;;
     'create --runroot'|'container create --runroot') kind='dir' ;;
+    'diff --log-level') kind='words debug info warn error' ;;
+    'diff --root') kind='dir' ;;
+    'diff --runroot') kind='dir' ;;
     'exec --env'|'exec -e'|'container exec --env'|'container exec -e') kind='variable' ;;
     'exec --env-file'|'container exec --env-file') kind='file' ;;
     'exec --log-level'|'container exec --log-level') kind='words debug info warn error' ;;
@@ -362,6 +400,9 @@ __pypod_value() {
     'image delete --log-level') kind='words debug info warn error' ;;
     'image delete --root') kind='dir' ;;
     'image delete --runroot') kind='dir' ;;
+    'image diff --log-level') kind='words debug info warn error' ;;
+    'image diff --root') kind='dir' ;;
+    'image diff --runroot') kind='dir' ;;
     'image exists --log-level') kind='words debug info warn error' ;;
     'image exists --root') kind='dir' ;;
     'image exists --runroot') kind='dir' ;;
@@ -379,6 +420,10 @@ __pypod_value() {
     'image list-tags --log-level') kind='words debug info warn error' ;;
     'image list-tags --root') kind='dir' ;;
     'image list-tags --runroot') kind='dir' ;;
+    'image prune --filter') kind='words ancestor= exited= id= label= name= volume= status=created status=running status=stopping status=exited status=unknown' ;;
+    'image prune --log-level') kind='words debug info warn error' ;;
+    'image prune --root') kind='dir' ;;
+    'image prune --runroot') kind='dir' ;;
     'image tree --log-level') kind='words debug info warn error' ;;
     'image tree --root') kind='dir' ;;
     'image tree --runroot') kind='dir' ;;
@@ -557,6 +602,14 @@ __pypod_value() {
     'stop --log-level'|'container stop --log-level') kind='words debug info warn error' ;;
     'stop --root'|'container stop --root') kind='dir' ;;
     'stop --runroot'|'container stop --runroot') kind='dir' ;;
+    'system df --format') kind='words json table' ;;
+    'system df --log-level') kind='words debug info warn error' ;;
+    'system df --root') kind='dir' ;;
+    'system df --runroot') kind='dir' ;;
+    'system prune --filter') kind='words ancestor= exited= id= label= name= volume= status=created status=running status=stopping status=exited status=unknown' ;;
+    'system prune --log-level') kind='words debug info warn error' ;;
+    'system prune --root') kind='dir' ;;
+    'system prune --runroot') kind='dir' ;;
     'tag --log-level'|'image tag --log-level') kind='words debug info warn error' ;;
     'tag --root'|'image tag --root') kind='dir' ;;
     'tag --runroot'|'image tag --runroot') kind='dir' ;;
@@ -658,12 +711,12 @@ __pypod_words() {
 # The words that may follow.
 __pypod_verbs() {
     case $1 in
-    '') list='attach commit completion container create exec export generate history image images import info inspect kill load login logout logs manifest port ps pull push rename restart rm rmi run save search start stop system tag unshare untag version volume wait' ;;
-    'container') list='attach commit create exec exists export inspect kill list logs ls port ps rename restart rm run start stop wait' ;;
+    '') list='attach commit completion container create diff exec export generate history image images import info inspect kill load login logout logs manifest port ps pull push rename restart rm rmi run save search start stop system tag unshare untag version volume wait' ;;
+    'container') list='attach commit create diff exec exists export inspect kill list logs ls port prune ps rename restart rm run start stop wait' ;;
     'generate') list='systemd' ;;
-    'image') list='copy delete exists history import inspect list list-tags load ls pull push rm save search tag tree untag' ;;
+    'image') list='copy delete diff exists history import inspect list list-tags load ls prune pull push rm save search tag tree untag' ;;
     'manifest') list='add annotate create exists inspect push remove rm' ;;
-    'system') list='info' ;;
+    'system') list='df info prune' ;;
     'volume') list='create exists inspect list ls prune remove rm' ;;
     esac
 }

@@ -39,6 +39,9 @@ int verb_diff(char **argv);
 int verb_shift(char **argv);
 int verb_flatten(char **argv);
 
+/* weigh.c: size PATH...; bytes on stdout. */
+int verb_size(char **argv);
+
 /* accounts.c: accounts DIRECTORY; its passwd and group on stdout. */
 int verb_accounts(char **argv);
 

@@ -223,3 +223,9 @@ def drop_image(
         left = [entry for entry in read(places) if image_of(entry) != image_id]
         _write(places, left)
         after(left)
+
+
+def locked(places: Places, act: Callable[[list[dict[str, Any]]], None]) -> None:
+    """Call `act` with the descriptors while no image comes or goes; it changes no name."""
+    with Lock(places.images + "/.lock", create=True):
+        act(read(places))

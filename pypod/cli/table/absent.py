@@ -9,7 +9,7 @@ from __future__ import annotations
 COMMANDS = frozenset(
     (
         "artifact auto-update build builder buildx checkpoint compose config"
-        " context cp diff events farm healthcheck init kube"
+        " context cp events farm healthcheck init kube"
         " machine mount network node pause plugin play pod prune"
         " quadlet restore secret service stack stats swarm top umount"
         " unmount unpause update"
@@ -20,19 +20,19 @@ COMMANDS = frozenset(
 IN_GROUP = {
     "container": frozenset(
         (
-            "checkpoint clone cp diff init mount pause prune restore"
+            "checkpoint clone cp init mount pause restore"
             " runlabel stats top umount unmount unpause update"
         ).split()
     ),
     "generate": frozenset(("kube", "spec")),
     "image": frozenset(
         (
-            "build diff mount prune scp sign trust"
+            "build mount scp sign trust"
             " umount unmount"
         ).split()
     ),
     "volume": frozenset("export import mount reload unmount update".split()),
-    "system": frozenset("check connection df events migrate prune renumber reset service".split()),
+    "system": frozenset("check connection events migrate renumber reset service".split()),
 }
 
 GLOBAL_OPTIONS = frozenset(
@@ -70,6 +70,7 @@ OPTIONS = {
     "create": _CREATE,
     "exec": "cidfile no-session preserve-fd",
     "generate systemd": "pod-prefix",
+    "image prune": "build-cache external",
     "images": "history no-history tree",
     "import": "signature-policy",
     "info": "debug",

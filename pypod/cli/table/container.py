@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pypod.cli.table import upkeep
 from pypod.cli.table.make_images import CONTAINER_COMMANDS
 from pypod.cli.table.run_idmaps import IDMAP_OPTIONS
 from pypod.cli.table.run_images import IMAGE_OPTIONS
@@ -83,6 +84,7 @@ RUN_OPTIONS: tuple[Option, ...] = (
 
 COMMANDS: dict[str, Command] = {
     **CONTAINER_COMMANDS,
+    **upkeep.CONTAINER_COMMANDS,
     "run": (
         "pypod.cli.run:run",
         "Make a container of an image and run a command in it",

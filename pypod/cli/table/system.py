@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pypod.cli.table.login import LOGIN_COMMANDS
+from pypod.cli.table.upkeep import SYSTEM_COMMANDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ _FORMAT = ("--format -f", "format", "str", "TEMPLATE", "json, or a Go template")
 
 COMMANDS: dict[str, Command] = {
     **LOGIN_COMMANDS,
+    **SYSTEM_COMMANDS,
     "inspect": (
         "pypod.cli.inspect:inspect",
         "Show containers, images and volumes in full",

@@ -80,7 +80,7 @@ def test_a_command_of_podman_is_there_or_said_to_be_missing(command: str) -> Non
         ("ps --sort names", "--sort is not there yet"),
         ("volume export x", '"pypod volume export" is not there yet'),
         ("compose up", '"pypod compose" is not there yet'),
-        ("image diff x", '"pypod image diff" is not there yet'),
+        ("image scp x", '"pypod image scp" is not there yet'),
     ],
 )
 def test_what_is_missing_is_one_line(words: str, message: str) -> None:

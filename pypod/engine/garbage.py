@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What no image has: blobs and layers that killed commands left, parts of blobs, and on request
+the blobs of layers that are unpacked.
+
+While another command takes an image in, nothing is touched: what it brought has no name yet.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pypod.engine import image_remove, images
+from pypod.engine.remove_tree import remove_tree
+from pypod.errors import NoSuchContainer, PypodError
+from pypod.kernel.locks import Lock
+from pypod.oci import digest as oci_digest
+from pypod.store import blobs, layout, objects
+from pypod.store.layers import Layers
+from pypod.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pypod.kernel.paths import Places
+    from pypod.spec.facts import HostFacts
+
+_HEX = frozenset("0123456789abcdef")
+
+
+class Freed(Value):
+    """What was deleted."""
+
+    size: int
+    """Bytes of blobs and parts; unpacked layers are not weighed."""
+    things: int
+
+
+def collect(places: Places, facts: HostFacts) -> Freed:
+    """Delete what no image and no container needs. Raises PypodError."""
+    found = [0, 0]
+    trash: list[str] = []
+    if _is_busy(places):
+        return Freed(0, 0)
+
+    def act(descriptors: list[dict[str, Any]]) -> None:
+        if _is_busy(places):
+            return
+        chains, digests = image_remove.needed(places, descriptors)
+        for entry in descriptors:  # other tools' entries too, and lists of manifests
+            digest = entry.get("digest")
+            if isinstance(digest, str) and oci_digest.is_digest(digest):
+                digests |= image_remove.blobs_below(places, digest)
+        for digest, size in _stored(places):
+            if digest not in digests:
+                blobs.remove(places, digest)
+                found[0] += size
+                found[1] += 1
+        for size in _drop_parts(places):
+            found[0] += size
+            found[1] += 1
+        if _all_known(places):
+            trash.extend(_drop_layers(places, chains))
+
+    layout.locked(places, act)
+    for path in trash:
+        remove_tree(places, path, facts)
+    return Freed(found[0], found[1] + len(trash))
+
+
+def drop_packed(places: Places, facts: HostFacts) -> Freed:
+    """Delete the blobs of unpacked layers: push, save and other id maps then need a pull."""
+    layers = Layers(places, facts)
+    size = things = 0
+    for image, _entries in images.list_images(places):
+        for layer, chain in zip(image.layers, image.chain_ids, strict=True):
+            if layers.has(chain) and blobs.exists(places, layer.digest):
+                blobs.remove(places, layer.digest)
+                size += layer.size
+                things += 1
+    return Freed(size, things)
+
+
+def _all_known(places: Places) -> bool:
+    """Say whether every container tells its layers: one that cannot be read may run on some."""
+    for container in objects.every(places):
+        try:
+            container.create["chain_ids"]
+        except NoSuchContainer:
+            continue
+        except (PypodError, KeyError):
+            return False
+    return True
+
+
+def _is_busy(places: Places) -> bool:
+    """Say whether some command takes an image in: its staging directory is locked."""
+    for name in _entries(places.tmp):
+        if not name.startswith("unpack-"):
+            continue
+        try:
+            lock = Lock(f"{places.tmp}/{name}")
+        except OSError:
+            continue
+        free = lock.take(wait=False)
+        lock.close()
+        if not free:
+            return True
+    return False
+
+
+def _entries(directory: str) -> list[str]:
+    try:
+        return sorted(os.listdir(directory))
+    except FileNotFoundError:
+        return []
+
+
+def _stored(places: Places) -> list[tuple[str, int]]:
+    """Return (digest, size) of every blob."""
+    directory = f"{places.images}/blobs/sha256"
+    found = []
+    for name in _entries(directory):
+        if len(name) == 64 and _HEX.issuperset(name):
+            try:
+                found.append((f"sha256:{name}", os.stat(f"{directory}/{name}").st_size))
+            except FileNotFoundError:
+                continue
+    return found
+
+
+def _drop_parts(places: Places) -> list[int]:
+    sizes = []
+    directory = f"{places.images}/{blobs.PARTIALS}"
+    for name in _entries(directory):
+        path = f"{directory}/{name}"
+        try:
+            lock = Lock(path)
+        except OSError:
+            continue
+        try:
+            if lock.take(wait=False) and lock.is_of(path):
+                sizes.append(os.fstat(lock.fd).st_size)
+                os.unlink(path)
+        finally:
+            lock.close()
+    return sizes
+
+
+def _drop_layers(places: Places, needed: set[str]) -> list[str]:
+    gone = []
+    for kind in _entries(places.layers):
+        directory = f"{places.layers}/{kind}"
+        for name in _entries(directory):
+            if len(name) != 64 or not _HEX.issuperset(name) or name in needed:
+                continue
+            path = f"{places.trash}/{name}.{os.urandom(4).hex()}"
+            os.rename(f"{directory}/{name}", path)
+            gone.append(path)
+            for suffix in (".passwd", ".group"):
+                try:
+                    os.unlink(f"{directory}/{name}{suffix}")
+                except FileNotFoundError:
+                    pass
+    return gone

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""diff, the prunes and system df: what changed, what is not used, what it takes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures import images
+from tests.fixtures.program import Program
+from tests.fixtures.registry import Registry
+from tests.fixtures.store import Store
+
+pytestmark = pytest.mark.own
+NONE = "--network=none"
+
+
+@pytest.fixture
+def store(program: Program, registry: Registry, tmp_path: Path) -> Iterator[Store]:
+    made = Store(program, tmp_path)
+    files = images.busybox_files()
+    files["var"], files["var/old"] = images.directory(), images.directory()
+    files["var/old/file"], files["var/old/kept"] = b"old\n", b"kept\n"
+    layers = [files, {"etc/more": b"x\n"}]
+    name = registry.push(images.make(layers, {"Cmd": ["sh"]}), "upkeep/base")
+    made("pull", "-q", name)
+    made("tag", name, "base")
+    yield made
+    made("rm", "-a", "-f", "-t", "0")
+    made.remove()
+
+
+def test_diff_says_what_a_container_changed(store: Store) -> None:
+    script = (
+        "echo a > /new; echo b > /etc/passwd; rm /etc/group; rm -r /var/old; mkdir /var/old;"
+        " echo k > /var/old/kept; mkdir /d; echo c > /d/e"
+    )
+    store("run", NONE, "--name", "c", "base", "sh", "-c", script)
+    expected = [
+        "A /d", "A /d/e", "C /etc", "D /etc/group", "C /etc/passwd", "A /new", "C /var",
+        "C /var/old", "D /var/old/file", "C /var/old/kept",
+    ]  # fmt: skip
+    assert store("diff", "c").out.splitlines() == expected
+    assert store("diff", "--latest").out == store("container", "diff", "-l").out
+    found = json.loads(store("container", "diff", "--format", "json", "c").out)
+    assert found["deleted"] == ["/etc/group", "/var/old/file"]
+    assert found["added"] == ["/d", "/d/e", "/new"]
+    assert store("image", "diff", "base").out.splitlines() == ["C /etc", "A /etc/more"]
+    assert json.loads(store("image", "diff", "--format", "json", "base").out)["added"]
+    assert store("diff", "--format", "json", "base").out.startswith("{")
+    store("diff", "--format", "x", "c", check=125)
+    store("diff", check=125)
+    store("diff", "none", check=125)
+
+
+def test_container_prune_leaves_what_runs(store: Store) -> None:
+    store("run", "-d", NONE, "--name", "runs", "base", "sleep", "100")
+    ended = store("create", NONE, "--label", "a=b", "base").line
+    other = store("create", NONE, "base").line
+    assert store("container", "prune", input="n\n").out == ""
+    assert "Are you sure" in store("container", "prune", input="n\n").err
+    assert store("container", "prune", "-f", "--filter", "until=24h").out == ""
+    assert store("container", "prune", "-f", "--filter", "label=a=b").line == ended
+    assert store("container", "prune", "--force").line == other
+    assert store("ps", "-a", "--format", "{{.Names}}").line == "runs"
+    store("container", "prune", "-f", "--filter", "x=y", check=125)
+
+
+def test_image_prune_leaves_what_is_used(store: Store) -> None:
+    store("create", NONE, "--name", "c", "base")
+    store("commit", "-q", "-c", "LABEL a=b", "c", "second")
+    lost = store("commit", "-q", "-c", "ENV A=1", "c").line
+    assert store("image", "prune", input="n\n").out == ""
+    assert store("image", "prune", "-f").line == lost
+    assert store("image", "prune", "-a", "-f", "--filter", "until=24h").out == ""
+    assert store("image", "prune", "--all", "-f", "--filter", "label!=a=b").out == ""
+    assert store("image", "prune", "--all", "--force").out.count("\n") == 1
+    assert store("images", "--format", "{{.Repository}}").out.count("upkeep/base") == 1
+    store("start", "-a", "c")
+
+
+def test_blobs_that_are_unpacked_can_be_dropped(store: Store, tmp_path: Path) -> None:
+    before = len(list((store.root / "images/blobs/sha256").iterdir()))
+    store("image", "prune", "-f", "--blobs")
+    assert len(list((store.root / "images/blobs/sha256").iterdir())) == before - 2
+    store("run", "--rm", NONE, "base", "true")
+    store("save", "-q", "-o", str(tmp_path / "t"), "base", check=125)
+
+
+def test_prune_sees_what_killed_commands_left(store: Store) -> None:
+    blob, part = store.blob("sha256:" + "ab" * 32), store.partial("sha256:" + "cd" * 32)
+    part.parent.mkdir(exist_ok=True)
+    for path in (blob, part):
+        path.write_bytes(b"left")
+    kinds = list((store.root / "layers").iterdir())
+    layer = kinds[0] / ("ef" * 32)
+    layer.mkdir()
+    (store.root / "tmp/unpack-1-dead").mkdir()
+    files = set(store.files())
+    store("image", "prune", "-f")
+    assert not any(path.exists() for path in (blob, part, layer))
+    assert not list((store.root / "tmp").iterdir()) and not list((store.root / "trash").iterdir())
+    assert {name for name in files if "abab" not in name and "cdcd" not in name} == set(
+        store.files()
+    )
+    store("run", "--rm", NONE, "base", "true")
+
+
+def test_df_shows_what_each_kind_takes(store: Store) -> None:
+    store("volume", "create", "v")
+    script = "head -c 1000000 /dev/zero > /v/f; head -c 2000000 /dev/zero > /f"
+    store("run", NONE, "--name", "c", "-v", "v:/v", "base", "sh", "-c", script)
+    rows = json.loads(store("system", "df", "--format", "json").out)
+    by_type = {row["Type"]: row for row in rows}
+    assert by_type["Containers"]["RawSize"] == by_type["Containers"]["RawReclaimable"] == 2000000
+    assert by_type["Local Volumes"]["RawSize"] == 1000000
+    assert by_type["Local Volumes"]["RawReclaimable"] == 0
+    assert by_type["Images"]["RawSize"] > 1000000
+    assert (by_type["Images"]["Total"], by_type["Images"]["Active"]) == (1, 1)
+    table = store("system", "df").out.splitlines()
+    assert table[0].split() == ["TYPE", "TOTAL", "ACTIVE", "SIZE", "RECLAIMABLE"]
+    assert table[2].split() == ["Containers", "1", "0", "2MB", "2MB", "(100%)"]
+    shown = store("system", "df", "-v").out
+    assert "Images space usage:" in shown and "LOCAL VOLUMES" in shown and "VOLUME NAME" in shown
+    line = store("system", "df", "--format", "{{.Type}} {{.Total}}").out.splitlines()[0]
+    assert line == "Images 1"
+    store("system", "df", "--verbose", "--format", "json", check=125)
+
+
+def test_system_prune_removes_what_is_not_used(store: Store) -> None:
+    store("run", NONE, "-v", "/v", "--name", "c", "base", "sh", "-c", "echo x > /f")
+    assert store("system", "prune", input="n\n").out == ""
+    kept = store("system", "prune", "-f", "--filter", "until=24h")
+    assert "Total reclaimed space: 0B" in kept.out
+    done = store("system", "prune", "--force", "--volumes", "--all")
+    assert "Deleted Containers" in done.out and "Total reclaimed space: " in done.out
+    assert store("ps", "-a", "-q").out == store("images", "-q").out == ""
+    assert store("volume", "ls", "-q").out == ""
+    assert not [name for name in store.files() if name != "images/index.json"]
