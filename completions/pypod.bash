@@ -235,6 +235,10 @@ __pypod_command() {
         flags='--all -a --cidfile --filter -f --ignore -i --latest -l --signal -s --time -t --help -h --log-level --root --runroot'
         valued='--cidfile --filter -f --signal -s --time -t --log-level --root --runroot'
         stops=0 places='running|...' ;;
+    "system check")
+        flags='--quick -q --repair -r --help -h --log-level --root --runroot'
+        valued='--log-level --root --runroot'
+        stops=0 places='' ;;
     "system df")
         flags='--format --verbose -v --help -h --log-level --root --runroot'
         valued='--format --log-level --root --runroot'
@@ -602,6 +606,9 @@ __pypod_value() {
     'stop --log-level'|'container stop --log-level') kind='words debug info warn error' ;;
     'stop --root'|'container stop --root') kind='dir' ;;
     'stop --runroot'|'container stop --runroot') kind='dir' ;;
+    'system check --log-level') kind='words debug info warn error' ;;
+    'system check --root') kind='dir' ;;
+    'system check --runroot') kind='dir' ;;
     'system df --format') kind='words json table' ;;
     'system df --log-level') kind='words debug info warn error' ;;
     'system df --root') kind='dir' ;;
@@ -716,7 +723,7 @@ __pypod_verbs() {
     'generate') list='systemd' ;;
     'image') list='copy delete diff exists history import inspect list list-tags load ls prune pull push rm save search tag tree untag' ;;
     'manifest') list='add annotate create exists inspect push remove rm' ;;
-    'system') list='df info prune' ;;
+    'system') list='check df info prune' ;;
     'volume') list='create exists inspect list ls prune remove rm' ;;
     esac
 }

@@ -163,7 +163,6 @@ static const struct {
     {"diff", 1, verb_diff},
     {"shift", 4, verb_shift},
     {"flatten", 6, verb_flatten},
-    {"shift", 3, verb_shift},
     {"size", 1, verb_size},
 };
 

@@ -46,11 +46,7 @@ def collect(places: Places, facts: HostFacts) -> Freed:
     def act(descriptors: list[dict[str, Any]]) -> None:
         if _is_busy(places):
             return
-        chains, digests = image_remove.needed(places, descriptors)
-        for entry in descriptors:  # other tools' entries too, and lists of manifests
-            digest = entry.get("digest")
-            if isinstance(digest, str) and oci_digest.is_digest(digest):
-                digests |= image_remove.blobs_below(places, digest)
+        chains, digests = _digests(places, descriptors)
         for digest, size in _stored(places):
             if digest not in digests:
                 blobs.remove(places, digest)
@@ -66,6 +62,37 @@ def collect(places: Places, facts: HostFacts) -> Freed:
     for path in trash:
         remove_tree(places, path, facts)
     return Freed(found[0], found[1] + len(trash))
+
+
+def weigh(places: Places) -> int:
+    """Return the bytes of blobs that no image has, and of parts of blobs."""
+    size = 0
+
+    def act(descriptors: list[dict[str, Any]]) -> None:
+        nonlocal size
+        digests = _digests(places, descriptors)[1]
+        size = sum(one for digest, one in _stored(places) if digest not in digests)
+
+    layout.locked(places, act)
+    directory = f"{places.images}/{blobs.PARTIALS}"
+    for name in _entries(directory):
+        try:
+            size += os.stat(f"{directory}/{name}").st_size
+        except FileNotFoundError:
+            continue
+    return size
+
+
+def _digests(
+    places: Places, descriptors: list[dict[str, Any]]
+) -> tuple[set[str], set[str]]:
+    """Return the chain ids and digests that something needs."""
+    chains, digests = image_remove.needed(places, descriptors)
+    for entry in descriptors:  # other tools' entries too, and lists of manifests
+        digest = entry.get("digest")
+        if isinstance(digest, str) and oci_digest.is_digest(digest):
+            digests |= image_remove.blobs_below(places, digest)
+    return chains, digests
 
 
 def drop_packed(places: Places, facts: HostFacts) -> Freed:

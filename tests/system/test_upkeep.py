@@ -140,3 +140,10 @@ def test_system_prune_removes_what_is_not_used(store: Store) -> None:
     assert store("ps", "-a", "-q").out == store("images", "-q").out == ""
     assert store("volume", "ls", "-q").out == ""
     assert not [name for name in store.files() if name != "images/index.json"]
+
+
+def test_check_finds_nothing_wrong_in_a_good_store(store: Store) -> None:
+    for words in ((), ("--quick",), ("-q", "--repair"), ("-r",)):
+        assert store("system", "check", *words).out == ""
+    store("image", "prune", "-f", "--blobs")
+    assert store("system", "check").out == ""

@@ -115,6 +115,7 @@ IN_GROUP = {
     ("manifest", "push"): "manifest push",
     ("manifest", "remove"): "manifest remove",
     ("manifest", "rm"): "manifest rm",
+    ("system", "check"): "system check",
     ("system", "df"): "system df",
     ("system", "info"): "info",
     ("system", "prune"): "system prune",

@@ -32,7 +32,7 @@ IN_GROUP = {
         ).split()
     ),
     "volume": frozenset("export import mount reload unmount update".split()),
-    "system": frozenset("check connection events migrate renumber reset service".split()),
+    "system": frozenset("connection events migrate renumber reset service".split()),
 }
 
 GLOBAL_OPTIONS = frozenset(
@@ -94,6 +94,7 @@ OPTIONS = {
     "rmi": "no-prune platform",
     "run": _CREATE,
     "start": "checkpoint checkpoint-dir",
+    "system check": "force max",
     "unshare": "rootless-netns",
     "wait": "condition exit-first-match interval return-on-first",
 }

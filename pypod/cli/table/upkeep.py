@@ -54,6 +54,15 @@ SYSTEM_COMMANDS: dict[str, Command] = {
         "[OBJECT]",
         (_JSON, _LATEST),
     ),
+    "system check": (
+        "pypod.cli.check:check",
+        "Look for damage in the store",
+        "",
+        (
+            ("--quick -q", "quick", "bool", "", "Compare sizes, not digests"),
+            ("--repair -r", "repair", "bool", "", "Fetch what is bad again"),
+        ),
+    ),
     "system df": (
         "pypod.cli.upkeep:df",
         "Show what images, containers and volumes take on the disk",

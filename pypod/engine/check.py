@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Looking for damage in the store, and healing it: a bad blob is fetched again from where its
+image's name says, a lost layer is unpacked again.
+
+What `image prune --blobs` dropped is no damage: the unpacked layer is there. The files of unpacked
+layers are not compared with their blobs.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pypod.engine import garbage, images, place, remote, unpack
+from pypod.errors import CorruptStore, NoSuchContainer, PypodError
+from pypod.kernel import fastjson
+from pypod.oci import manifest as oci
+from pypod.oci import reference
+from pypod.store import blobs, layout, objects
+from pypod.store.layers import Layers
+from pypod.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from pypod.kernel.paths import Places
+    from pypod.oci.image import ImageRecord
+    from pypod.spec.facts import HostFacts
+
+_CHUNK = 1 << 20
+_MANIFEST, _BLOB, _LAYER, _RECORD = "manifest", "blob", "layer", "record"
+
+
+class Damage(Value):
+    """One thing that is wrong."""
+
+    kind: str
+    noun: str
+    """The image or container it is of."""
+    text: str
+    digest: str = ""
+    size: int = 0
+    entry: dict[str, Any] | None = None
+    """The image's entry in index.json."""
+
+
+def find(places: Places, facts: HostFacts, *, quick: bool) -> Iterator[Damage]:
+    """Yield all damage of images and containers; `quick` looks at sizes instead of digests.
+
+    Raises CorruptStore when index.json cannot be read.
+    """
+    seen: dict[str, str] = {}
+    for entry in _entries(places):
+        yield from _of_image(places, facts, entry, seen, quick)
+    for container in objects.every(places):
+        for name in ("state.json", "create.json", "config.json"):
+            try:
+                container.document(name)
+            except NoSuchContainer:
+                if os.path.isdir(container.directory):
+                    text = f"{name} is missing"
+                    yield Damage(_RECORD, f"container {container.id[:12]}", text)
+            except CorruptStore as error:
+                text = error.message.partition(": ")[2]
+                yield Damage(_RECORD, f"container {container.id[:12]}", text)
+
+
+def _entries(places: Places) -> list[dict[str, Any]]:
+    """Return one entry for each image and manifest, one with a name first."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for entry in sorted(layout.ours(places), key=lambda one: not layout.name_of(one)):
+        found.setdefault((layout.image_of(entry), str(entry.get("digest"))), entry)
+    return list(found.values())
+
+
+def _of_image(
+    places: Places, facts: HostFacts, entry: dict[str, Any], seen: dict[str, str], quick: bool
+) -> Iterator[Damage]:
+    noun = layout.name_of(entry) or f"image {layout.image_of(entry)[7:19]}"
+    whole = True
+    for digest in sorted(layout.digests(entry)):
+        text = _wrong(places, digest, None, seen, quick)
+        if text:
+            whole = whole and digest != entry.get("digest")
+            yield Damage(_MANIFEST, noun, text, digest, entry=entry)
+    if not whole:
+        return  # what else belongs to it is not known
+    parsed = oci.parse(fastjson.loads(blobs.read(places, str(entry["digest"]))), "")
+    if not isinstance(parsed, oci.Manifest):
+        return
+    config = parsed.config
+    text = _wrong(places, config.digest, config.size, seen, quick)
+    if text:
+        yield Damage(_BLOB, noun, text, config.digest, config.size, entry)
+    try:
+        image = images.load(places, entry)
+    except PypodError as error:
+        if not text:
+            yield Damage(_RECORD, noun, error.message)
+        return
+    layers = Layers(places, facts)
+    for blob, chain in zip(image.layers, image.chain_ids, strict=True):
+        unpacked = layers.has(chain)
+        text = _wrong(places, blob.digest, blob.size, seen, quick)
+        if text and (not unpacked or not text.endswith("is missing")):
+            yield Damage(_BLOB, noun, text, blob.digest, blob.size, entry)
+        if not unpacked:
+            yield Damage(_LAYER, noun, f"layer {chain[:12]} is not unpacked", entry=entry)
+
+
+def _wrong(
+    places: Places, digest: str, size: int | None, seen: dict[str, str], quick: bool
+) -> str:
+    """Say what is wrong with a blob; nothing when it is good. Each is read once."""
+    if digest not in seen:
+        seen[digest] = _look(places, digest, size, quick)
+    return seen[digest]
+
+
+def _look(places: Places, digest: str, size: int | None, quick: bool) -> str:
+    try:
+        with open(blobs.path(places, digest), "rb", buffering=0) as file:
+            found = os.fstat(file.fileno()).st_size
+            if size is not None and found != size:
+                return f"blob {digest} has {found} bytes instead of {size}"
+            if quick:
+                return "" if found else f"blob {digest} is empty"
+            hashed = blobs.Hash()
+            while chunk := file.read(_CHUNK):
+                hashed.update(chunk)
+    except FileNotFoundError:
+        return f"blob {digest} is missing"
+    except OSError as error:
+        return f"blob {digest} cannot be read: {error.strerror}"
+    return "" if hashed.digest == digest else f"blob {digest} is damaged"
+
+
+def left_behind(places: Places) -> int:
+    """Return how many bytes of blobs and parts belong to no image: prune removes them."""
+    return garbage.weigh(places)
+
+
+def repair(places: Places, facts: HostFacts, damage: Damage) -> None:
+    """Heal one damage. Raises PypodError when it cannot be."""
+    entry = damage.entry
+    if damage.kind == _RECORD or entry is None:
+        raise PypodError(
+            f"{damage.noun}: {damage.text}", hint=f"pypod rm -f {damage.noun.split()[-1]}"
+        )
+    if damage.kind == _LAYER:
+        image = images.load(places, entry)
+        _fetch_dropped(places, facts, entry, image)
+        unpack.unpack_stored(places, facts, image)
+        return
+    _replace(places, damage, entry)
+
+
+def _fetch_dropped(
+    places: Places, facts: HostFacts, entry: dict[str, Any], image: ImageRecord
+) -> None:
+    missing = set(Layers(places, facts).missing(image.chain_ids))
+    for blob, chain in zip(image.layers, image.chain_ids, strict=True):
+        if chain in missing and not blobs.exists(places, blob.digest):
+            lost = Damage(_BLOB, "", "", blob.digest, blob.size, entry)
+            _replace(places, lost, entry)
+
+
+def _replace(places: Places, damage: Damage, entry: dict[str, Any]) -> None:
+    """Put a good copy in the place of a bad blob; where there is none the bad one stays."""
+    path = blobs.path(places, damage.digest)
+    aside = f"{places.trash}/blob.{os.urandom(8).hex()}"
+    try:
+        os.rename(path, aside)
+    except FileNotFoundError:
+        aside = ""
+    try:
+        if not _from_twin(places, damage, entry):
+            _from_registry(places, damage, entry)
+    except BaseException:
+        if aside:
+            os.rename(aside, path)
+        raise
+    if aside:
+        os.unlink(aside)
+
+
+def _from_twin(places: Places, damage: Damage, entry: dict[str, Any]) -> bool:
+    """Make the OCI manifest of a docker image again: no registry has it."""
+    original = layout.original_of(entry)
+    if damage.kind != _MANIFEST or not original or damage.digest == original:
+        return False
+    if damage.digest != entry.get("digest"):
+        return False
+    parsed = oci.parse(fastjson.loads(blobs.read(places, original)), oci.DOCKER_MANIFEST)
+    if not isinstance(parsed, oci.Manifest):
+        return False
+    return blobs.put(places, fastjson.dumps(oci.oci_twin(parsed)).encode()) == damage.digest
+
+
+def _from_registry(places: Places, damage: Damage, entry: dict[str, Any]) -> None:
+    last: PypodError | None = None
+    for name in images.names_of(places, layout.image_of(entry)):
+        wanted = reference.parse(name)
+        if wanted.domain == "localhost":
+            continue  # made here
+        try:
+            opened = remote.repository(places, wanted, remote.Access())
+        except PypodError as error:
+            last = error
+            continue
+        try:
+            opened.connect()
+            if damage.kind == _MANIFEST:
+                body, _, _ = opened.manifest(damage.digest)
+                if blobs.digest_of(body) == damage.digest:
+                    blobs.put(places, body)
+                    return
+                continue
+            blob = oci.Descriptor("", damage.digest, damage.size)
+            with blobs.Writer(places, damage.digest, damage.size) as writer:
+                writer.restart()
+                for chunk in place.stream(opened, blob):
+                    writer.write(chunk)
+                writer.commit()
+            return
+        except PypodError as error:
+            last = error
+        finally:
+            opened.close()
+    why = f": {last.message}" if last else ": no registry that its names say has it"
+    raise PypodError(f"{damage.noun}: {damage.text}{why}", hint="pypod rmi removes the image")

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows S-41, S-42 and S-46 of research/security.md, in short: killed commands, and flipped bits."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures import images
+from tests.fixtures.program import Program
+from tests.fixtures.registry import Registry
+from tests.fixtures.store import Store
+
+pytestmark = pytest.mark.own
+NONE = "--network=none"
+POINTS = 8
+
+
+@pytest.fixture
+def store(program: Program, tmp_path: Path) -> Iterator[Store]:
+    made = Store(program, tmp_path)
+    yield made
+    made("rm", "-a", "-f", "-t", "0")
+    made.remove()
+
+
+def image(registry: Registry, name: str) -> tuple[images.Image, str]:
+    noise = random.Random(7).randbytes(500_000)
+    made = images.make([images.busybox_files(), {"noise": noise}], {"Cmd": ["sh"]})
+    return made, registry.push(made, name)
+
+
+def killed(store: Store, seconds: float, *words: str) -> None:
+    """Start a command and kill it after so long."""
+    command = store.start(*words)
+    time.sleep(seconds)
+    command.send_signal(signal.SIGKILL)
+    command.communicate()
+
+
+def nothing_stranded(store: Store) -> None:
+    store("image", "prune", "-f")
+    store("system", "check")
+    assert "that no image has" not in store("system", "check").out
+    for place in ("tmp", "trash", "images/partial"):
+        where = store.root / place
+        assert not where.exists() or not list(where.iterdir()), place
+
+
+def test_s41_a_killed_pull_strands_nothing(store: Store, registry: Registry) -> None:
+    _made, name = image(registry, "accept/s41")
+    for point in range(POINTS):
+        killed(store, 0.05 + 0.06 * point, "pull", "-q", name)
+        store("pull", "-q", name)
+        assert store("run", "--rm", NONE, name, "echo", "ok").line == "ok"
+        nothing_stranded(store)
+        store("rmi", "-f", name)
+        nothing_stranded(store)
+        assert not list((store.root / "images/blobs/sha256").iterdir())
+
+
+def test_s42_killed_rmi_rm_and_commit_strand_nothing(store: Store, registry: Registry) -> None:
+    _made, name = image(registry, "accept/s42")
+    for point in range(POINTS):
+        store("pull", "-q", name)
+        store("run", NONE, "--name", "c", name, "sh", "-c", "cp /noise /more")
+        killed(store, 0.03 + 0.05 * point, "commit", "-q", "c", "made")
+        store("commit", "-q", "c", "made")
+        store("run", "--rm", NONE, "made", "busybox", "cmp", "/noise", "/more")
+        nothing_stranded(store)
+        killed(store, 0.02 + 0.02 * point, "rm", "c")
+        store("rm", "-a", "-f", "-t", "0")
+        killed(store, 0.02 + 0.02 * point, "rmi", "-a")
+        store("rmi", "-a", "-f")
+        nothing_stranded(store)
+        assert not list((store.root / "images/blobs/sha256").iterdir())
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.chmod(0o600)
+    path.write_bytes(data)
+
+
+def test_s46_a_flipped_bit_is_named_and_healed(store: Store, registry: Registry) -> None:
+    made, name = image(registry, "accept/s46")
+    other = registry.push(images.busybox({"Cmd": ["true"]}), "accept/s46-other")
+    store("pull", "-q", name)
+    store("pull", "-q", other)
+    assert store("system", "check").out == ""
+    for digest in (made.layers[1], made.id, made.digest):
+        flip(store.blob(digest))
+        found = store("system", "check", check=125)
+        assert f"{name}: blob {digest} is damaged" in found.out
+        assert other not in found.out
+        assert "damage detected in local storage" in found.err
+        store("run", "--rm", NONE, other, "true")
+        assert "(repaired)" in store("system", "check", "--repair").out
+        assert store("system", "check").out == ""
+    store.blob(made.layers[0]).write_bytes(b"")
+    assert "instead of" in store("system", "check", "--quick", check=125).out
+    store("system", "check", "-q", "-r")
+    kinds = list((store.root / "layers").iterdir())
+    lost = next(one for one in kinds[0].iterdir() if one.is_dir())
+    shutil.rmtree(lost, ignore_errors=True)
+    if lost.exists():  # files of subordinate ids
+        store("unshare", "rm", "-rf", str(lost))
+    assert "is not unpacked" in store("system", "check", check=125).out
+    store("system", "check", "--repair")
+    store("run", "--rm", NONE, name, "test", "-s", "/noise")
+    store("run", "--rm", NONE, other, "true")
+
+
+def test_s46_a_damaged_record_is_named(store: Store, registry: Registry) -> None:
+    _made, name = image(registry, "accept/s46-record")
+    store("pull", "-q", name)
+    id = store("create", NONE, name).line
+    (store.root / "containers" / id / "create.json").write_bytes(b"")
+    found = store("system", "check", check=125)
+    assert f"container {id[:12]}: create.json" in found.out
+    assert store("system", "check", "--repair", check=125).err.count(id[:12]) == 2
+    store("rm", "-f", id)
+    assert store("system", "check").out == ""
