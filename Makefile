@@ -16,6 +16,7 @@ TEST_PACKAGES = $(BUILD_PACKAGES) $(RUN_PACKAGES) binutils busybox-static docker
 TEST_PACKAGES += zsh fish mandoc
 TEST_PACKAGES += systemd
 TEST_PACKAGES += slirp4netns iproute2
+TEST_PACKAGES += gpg gpg-agent gpgconf gpgv
 # Most of their time is waiting for a fuzzer: they run beside the others.
 FUZZERS = tests/unit/test_helpers.py tests/unit/test_tar_reader.py
 

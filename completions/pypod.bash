@@ -60,8 +60,8 @@ __pypod_command() {
         valued='--filter --log-level --root --runroot'
         stops=0 places='' ;;
     "create"|"container create")
-        flags='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --init --interactive -i --label -l --name --expose --network --net --publish -p --publish-all -P --pidfile --privileged --pull --read-only --replace --rm --stop-signal --stop-timeout --timeout --tty -t --user -u --image-volume --mount --shm-size --tmpfs --volume -v --volumes-from --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --no-hostname --no-hosts --arch --authfile --cert-dir --creds --disable-content-trust --os --platform --quiet -q --retry --retry-delay --tls-verify --variant --cgroups --conmon-pidfile --sdnotify --annotation --cgroupns --device --env-host --group-add --ipc --label-file --oom-score-adj --personality --pid --read-only-tmpfs --rootfs --security-opt --sysctl --systemd --tz --ulimit --umask --unsetenv --unsetenv-all --uts --userns --help --log-level --root --runroot'
-        valued='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --label -l --name --expose --network --net --publish -p --pidfile --pull --stop-signal --stop-timeout --timeout --user -u --image-volume --mount --shm-size --tmpfs --volume -v --volumes-from --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --variant --cgroups --conmon-pidfile --sdnotify --annotation --cgroupns --device --group-add --ipc --label-file --oom-score-adj --personality --pid --security-opt --sysctl --systemd --tz --ulimit --umask --unsetenv --uts --userns --log-level --root --runroot'
+        flags='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --init --interactive -i --label -l --name --expose --network --net --publish -p --publish-all -P --pidfile --privileged --pull --read-only --replace --rm --stop-signal --stop-timeout --timeout --tty -t --user -u --image-volume --mount --shm-size --tmpfs --volume -v --volumes-from --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --no-hostname --no-hosts --arch --authfile --cert-dir --creds --disable-content-trust --os --platform --quiet -q --retry --retry-delay --signature-policy --tls-verify --variant --cgroups --conmon-pidfile --sdnotify --annotation --cgroupns --device --env-host --group-add --ipc --label-file --oom-score-adj --personality --pid --read-only-tmpfs --rootfs --security-opt --sysctl --systemd --tz --ulimit --umask --unsetenv --unsetenv-all --uts --userns --help --log-level --root --runroot'
+        valued='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --label -l --name --expose --network --net --publish -p --pidfile --pull --stop-signal --stop-timeout --timeout --user -u --image-volume --mount --shm-size --tmpfs --volume -v --volumes-from --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --signature-policy --variant --cgroups --conmon-pidfile --sdnotify --annotation --cgroupns --device --group-add --ipc --label-file --oom-score-adj --personality --pid --security-opt --sysctl --systemd --tz --ulimit --umask --unsetenv --uts --userns --log-level --root --runroot'
         stops=1 places='image|-|...' ;;
     "diff")
         flags='--format --latest -l --help -h --log-level --root --runroot'
@@ -84,8 +84,8 @@ __pypod_command() {
         valued='--format --log-level --root --runroot'
         stops=0 places='image' ;;
     "image copy")
-        flags='--additional-tag --all -a --authfile --dest-authfile --dest-cert-dir --dest-creds --dest-tls-verify --multi-arch --preserve-digests --src-authfile --src-cert-dir --src-creds --src-tls-verify --compression-format --compression-level --digestfile --force-compression --format -f --quiet -q --arch --os --platform --variant --retry --retry-delay --help -h --log-level --root --runroot'
-        valued='--additional-tag --authfile --dest-authfile --dest-cert-dir --dest-creds --multi-arch --src-authfile --src-cert-dir --src-creds --compression-format --compression-level --digestfile --format -f --arch --os --platform --variant --retry --retry-delay --log-level --root --runroot'
+        flags='--additional-tag --all -a --authfile --dest-authfile --dest-cert-dir --dest-creds --dest-tls-verify --multi-arch --preserve-digests --signature-policy --src-authfile --src-cert-dir --src-creds --src-tls-verify --compression-format --compression-level --digestfile --force-compression --format -f --quiet -q --arch --os --platform --variant --retry --retry-delay --help -h --log-level --root --runroot'
+        valued='--additional-tag --authfile --dest-authfile --dest-cert-dir --dest-creds --multi-arch --signature-policy --src-authfile --src-cert-dir --src-creds --compression-format --compression-level --digestfile --format -f --arch --os --platform --variant --retry --retry-delay --log-level --root --runroot'
         stops=0 places='image|-' ;;
     "image delete")
         flags='--authfile --cert-dir --creds --retry --retry-delay --tls-verify --help -h --log-level --root --runroot'
@@ -136,8 +136,8 @@ __pypod_command() {
         valued='--cidfile --signal -s --log-level --root --runroot'
         stops=0 places='running|...' ;;
     "load"|"image load")
-        flags='--input -i --quiet -q --help -h --log-level --root --runroot'
-        valued='--input -i --log-level --root --runroot'
+        flags='--input -i --quiet -q --signature-policy --help -h --log-level --root --runroot'
+        valued='--input -i --signature-policy --log-level --root --runroot'
         stops=0 places='' ;;
     "login")
         flags='--authfile --cert-dir --get-login --password -p --password-stdin --tls-verify --username -u --verbose -v --help -h --log-level --root --runroot'
@@ -192,8 +192,8 @@ __pypod_command() {
         valued='--filter -f --format --last -n --log-level --root --runroot'
         stops=0 places='' ;;
     "pull"|"image pull")
-        flags='--all-tags -a --arch --authfile --cert-dir --creds --disable-content-trust --os --platform --quiet -q --retry --retry-delay --tls-verify --variant --policy --help -h --log-level --root --runroot'
-        valued='--arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --variant --policy --log-level --root --runroot'
+        flags='--all-tags -a --arch --authfile --cert-dir --creds --disable-content-trust --os --platform --quiet -q --retry --retry-delay --signature-policy --tls-verify --variant --policy --help -h --log-level --root --runroot'
+        valued='--arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --signature-policy --variant --policy --log-level --root --runroot'
         stops=0 places='image|...' ;;
     "push"|"image push")
         flags='--all --authfile --cert-dir --creds --retry --retry-delay --tls-verify --compression-format --compression-level --digestfile --force-compression --format -f --quiet -q --help -h --log-level --root --runroot'
@@ -216,8 +216,8 @@ __pypod_command() {
         valued='--log-level --root --runroot'
         stops=0 places='image|...' ;;
     "run"|"container run")
-        flags='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --init --interactive -i --label -l --name --expose --network --net --publish -p --publish-all -P --pidfile --privileged --pull --read-only --replace --rm --stop-signal --stop-timeout --timeout --tty -t --user -u --image-volume --mount --shm-size --tmpfs --volume -v --volumes-from --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --no-hostname --no-hosts --arch --authfile --cert-dir --creds --disable-content-trust --os --platform --quiet -q --retry --retry-delay --tls-verify --variant --cgroups --conmon-pidfile --sdnotify --annotation --cgroupns --device --env-host --group-add --ipc --label-file --oom-score-adj --personality --pid --read-only-tmpfs --rootfs --security-opt --sysctl --systemd --tz --ulimit --umask --unsetenv --unsetenv-all --uts --userns --detach -d --detach-keys --preserve-fds --sig-proxy --help --log-level --root --runroot'
-        valued='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --label -l --name --expose --network --net --publish -p --pidfile --pull --stop-signal --stop-timeout --timeout --user -u --image-volume --mount --shm-size --tmpfs --volume -v --volumes-from --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --variant --cgroups --conmon-pidfile --sdnotify --annotation --cgroupns --device --group-add --ipc --label-file --oom-score-adj --personality --pid --security-opt --sysctl --systemd --tz --ulimit --umask --unsetenv --uts --userns --detach-keys --preserve-fds --log-level --root --runroot'
+        flags='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --init --interactive -i --label -l --name --expose --network --net --publish -p --publish-all -P --pidfile --privileged --pull --read-only --replace --rm --stop-signal --stop-timeout --timeout --tty -t --user -u --image-volume --mount --shm-size --tmpfs --volume -v --volumes-from --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --no-hostname --no-hosts --arch --authfile --cert-dir --creds --disable-content-trust --os --platform --quiet -q --retry --retry-delay --signature-policy --tls-verify --variant --cgroups --conmon-pidfile --sdnotify --annotation --cgroupns --device --env-host --group-add --ipc --label-file --oom-score-adj --personality --pid --read-only-tmpfs --rootfs --security-opt --sysctl --systemd --tz --ulimit --umask --unsetenv --unsetenv-all --uts --userns --detach -d --detach-keys --preserve-fds --sig-proxy --help --log-level --root --runroot'
+        valued='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --label -l --name --expose --network --net --publish -p --pidfile --pull --stop-signal --stop-timeout --timeout --user -u --image-volume --mount --shm-size --tmpfs --volume -v --volumes-from --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --signature-policy --variant --cgroups --conmon-pidfile --sdnotify --annotation --cgroupns --device --group-add --ipc --label-file --oom-score-adj --personality --pid --security-opt --sysctl --systemd --tz --ulimit --umask --unsetenv --uts --userns --detach-keys --preserve-fds --log-level --root --runroot'
         stops=1 places='image|-|...' ;;
     "save"|"image save")
         flags='--compress --format --multi-image-archive -m --output -o --quiet -q --uncompressed --help -h --log-level --root --runroot'
@@ -348,6 +348,7 @@ __pypod_value() {
     'create --cert-dir'|'container create --cert-dir') kind='dir' ;;
     'create --os'|'container create --os') kind='words linux' ;;
     'create --platform'|'container create --platform') kind='words linux/amd64 linux/arm64 linux/386 linux/arm/v7' ;;
+    'create --signature-policy'|'container create --signature-policy') kind='file' ;;
     'create --cgroups'|'container create --cgroups') kind='words enabled disabled no-conmon split' ;;
     'create --conmon-pidfile'|'container create --conmon-pidfile') kind='file' ;;
     'create --sdnotify'|'container create --sdnotify') kind='words container conmon ignore' ;;
@@ -388,6 +389,7 @@ __pypod_value() {
     'image copy --dest-authfile') kind='file' ;;
     'image copy --dest-cert-dir') kind='dir' ;;
     'image copy --multi-arch') kind='words system all index-only' ;;
+    'image copy --signature-policy') kind='file' ;;
     'image copy --src-authfile') kind='file' ;;
     'image copy --src-cert-dir') kind='dir' ;;
     'image copy --compression-format') kind='words gzip zstd' ;;
@@ -457,6 +459,7 @@ __pypod_value() {
     'kill --root'|'container kill --root') kind='dir' ;;
     'kill --runroot'|'container kill --runroot') kind='dir' ;;
     'load --input'|'load -i'|'image load --input'|'image load -i') kind='file' ;;
+    'load --signature-policy'|'image load --signature-policy') kind='file' ;;
     'load --log-level'|'image load --log-level') kind='words debug info warn error' ;;
     'load --root'|'image load --root') kind='dir' ;;
     'load --runroot'|'image load --runroot') kind='dir' ;;
@@ -521,6 +524,7 @@ __pypod_value() {
     'pull --cert-dir'|'image pull --cert-dir') kind='dir' ;;
     'pull --os'|'image pull --os') kind='words linux' ;;
     'pull --platform'|'image pull --platform') kind='words linux/amd64 linux/arm64 linux/386 linux/arm/v7' ;;
+    'pull --signature-policy'|'image pull --signature-policy') kind='file' ;;
     'pull --policy'|'image pull --policy') kind='words missing always never newer' ;;
     'pull --log-level'|'image pull --log-level') kind='words debug info warn error' ;;
     'pull --root'|'image pull --root') kind='dir' ;;
@@ -570,6 +574,7 @@ __pypod_value() {
     'run --cert-dir'|'container run --cert-dir') kind='dir' ;;
     'run --os'|'container run --os') kind='words linux' ;;
     'run --platform'|'container run --platform') kind='words linux/amd64 linux/arm64 linux/386 linux/arm/v7' ;;
+    'run --signature-policy'|'container run --signature-policy') kind='file' ;;
     'run --cgroups'|'container run --cgroups') kind='words enabled disabled no-conmon split' ;;
     'run --conmon-pidfile'|'container run --conmon-pidfile') kind='file' ;;
     'run --sdnotify'|'container run --sdnotify') kind='words container conmon ignore' ;;

@@ -91,7 +91,8 @@ def load(args: Args) -> int:
     if facts.single_reason:
         log.warn(facts.single_reason)
     with Bars(args.quiet) as bars:
-        for image, names in engine_load.load(args.places, facts, args.input or "-", bars):
+        path, policy = args.input or "-", args.signature_policy
+        for image, names in engine_load.load(args.places, facts, path, bars, policy):
             for name in names or [image.id]:
                 sys.stdout.write(f"Loaded image: {name}\n")
     return 0

@@ -37,7 +37,9 @@ def copy(args: Args) -> int:
     where, there = location.parse(args.source), location.parse(args.destination)
     options = push.copy_options(args, multi)
     options = options.replace(
-        platform=access.platform(args, host_facts()), preserve=args.preserve_digests
+        platform=access.platform(args, host_facts()),
+        preserve=args.preserve_digests,
+        policy_file=args.signature_policy,
     )
     source, wanted = locate.source(
         args.places, where, _access(args, "src"), whole=multi != "system"
@@ -125,6 +127,7 @@ def _into_store(
         options.platform if asked else None,
         bars,
         every=options.multi == "all",
+        policy_file=options.policy_file,
     )
     digest = (image.index if options.multi == "all" else "") or image.original or image.manifest
     return Document(blobs.read(args.places, digest), "", digest)

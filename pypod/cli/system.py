@@ -8,7 +8,7 @@ import sys
 
 from pypod import __version__
 from pypod.engine import images, network, ps
-from pypod.kernel import config, fastjson, procfs
+from pypod.kernel import config, fastjson, procfs, trust_files
 from pypod.kernel.facts import facts as host_facts
 from pypod.output import listing
 
@@ -88,6 +88,7 @@ def _document(args: Args, facts: HostFacts) -> dict[str, Any]:
         },
         "missing": _missing(places, facts, loginuid),
         "registries": _registries(args),
+        "signaturePolicy": trust_files.describe(),
         "store": {
             "graphDriverName": "overlay",
             "graphRoot": places.graph,

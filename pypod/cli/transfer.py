@@ -81,6 +81,7 @@ def _wishes(args: Args, facts: HostFacts) -> Wishes:
         authfile=args.authfile,
         cert_dir=args.cert_dir,
         patience=access.patience(args),
+        policy_file=args.signature_policy,
     )
 
 

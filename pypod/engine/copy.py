@@ -8,7 +8,7 @@ travel uncompressed, or because the user asked. What is packed anew is checked a
 
 from __future__ import annotations
 
-from pypod.engine import image_peek, packing, workers
+from pypod.engine import image_peek, packing, trust, workers
 from pypod.engine.place import Silent, small, stream
 from pypod.engine.scratch import Scratch
 from pypod.errors import IntegrityError, PypodError, RegistryError, UsageError
@@ -50,6 +50,8 @@ class Options(Value):
     """Fail rather than change a digest."""
     keep_plain: bool = False
     """Leave uncompressed layers as they are."""
+    policy_file: str = ""
+    """--signature-policy."""
 
 
 class _Wish(Value):
@@ -109,13 +111,15 @@ class _Copy:
             raise UsageError(f"{which}: {self.target.noun} cannot hold that")
         self.source.connect()
         self.target.connect()
-        top = image_peek.document(self.source, wanted)
+        top = first = image_peek.document(self.source, wanted)
         for _depth in range(oci.INDEX_DEPTH_MOST + 1):
             parsed = image_peek.parse(top)
             if isinstance(parsed, oci.Manifest):
+                self._check_trust(wanted, top.digest, first.digest)
                 made = self._image(top, parsed, listed=False)
                 break
             if options.multi != "system":
+                self._check_trust(wanted, top.digest)
                 made = self._index(top, parsed)
                 break
             top = image_peek.document(self.source, oci.choose(parsed, options.platform).digest)
@@ -146,6 +150,9 @@ class _Copy:
         other = self._changed(convert.manifest_as(document, oci.DOCKER_MANIFEST, parsed.layers))
         self.target.put_manifest(other, top=True)
         return other
+
+    def _check_trust(self, wanted: str, *digests: str) -> None:
+        trust.check(self.source, wanted, list(digests), policy_file=self.options.policy_file)
 
     def _index(self, document: Document, index: oci.Index, depth: int = 1) -> Document:
         """Copy the images of an index; return the index, a new one when an image has changed."""

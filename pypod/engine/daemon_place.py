@@ -6,17 +6,29 @@ from __future__ import annotations
 import os
 
 from pypod.engine.scratch import Scratch
+from pypod.oci import digest as oci_digest
+from pypod.oci import reference
 from pypod.transport import docker_daemon
 from pypod.transport.docker_archive import DockerArchiveSource, DockerArchiveTarget
 from pypod.transport.output import Output
 from pypod.transport.tar import Archive
 
 
-def fetch(name: str, scratch: str) -> DockerArchiveSource:
+class DaemonSource(DockerArchiveSource):
+    """An image that the daemon gave."""
+
+    def __init__(self, archive: Archive, asked: str) -> None:
+        super().__init__(archive)
+        self.asked = asked
+        """A name, or an id."""
+        self.name = None if oci_digest.is_digest(asked) else reference.parse(asked)
+
+
+def fetch(name: str, scratch: str) -> DaemonSource:
     """Return an image of the daemon. Raises PypodError."""
     with Scratch(scratch, hashed=False) as archive:
         docker_daemon.save(name, archive.write)
-        return DockerArchiveSource(Archive(os.dup(archive.fd), "docker daemon"))
+        return DaemonSource(Archive(os.dup(archive.fd), "docker daemon"), name)
 
 
 class DaemonTarget(DockerArchiveTarget):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def load(
-    places: Places, facts: HostFacts, path: str, progress: Progress
+    places: Places, facts: HostFacts, path: str, progress: Progress, policy_file: str = ""
 ) -> Iterator[tuple[ImageRecord, list[str]]]:
     """Yield each image as it is there, with its names; `-` is stdin. Raises PypodError."""
     source = locate.found(path, places)
@@ -32,7 +32,9 @@ def load(
             if isinstance(source, DockerArchiveSource | LayoutSource):
                 source.choose(chosen)
             held = {name: _holder(places, name) for name in names}
-            image = transfer.take(places, facts, source, "", names, None, progress)
+            image = transfer.take(
+                places, facts, source, "", names, None, progress, policy_file=policy_file
+            )
             for name, holder in held.items():
                 if holder not in ("", image.id):
                     log.warn(f"{name} was image {holder[7:19]}, and is {image.id[7:19]} now")

@@ -45,6 +45,7 @@ class Wishes(Value):
     authfile: str = ""
     cert_dir: str = ""
     patience: Patience | None = None
+    policy_file: str = ""
 
 
 class Sources:
@@ -175,4 +176,5 @@ class Sources:
             patience=wishes.patience,
             source=source,
             cert_dir=wishes.cert_dir,
+            policy_file=wishes.policy_file,
         )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 from contextlib import closing
 
-from pypod.engine import images, remove, unpack, workers
+from pypod.engine import images, remove, trust, unpack, workers
 from pypod.engine.place import Silent, small
 from pypod.errors import BodyCut, IntegrityError, NoSpace, PypodError, RegistryError
 from pypod.kernel import strictjson
@@ -53,6 +53,8 @@ class Options(Value):
     source: Reference | None = None
     """Where it comes from if that is not its name's own place: a mirror."""
     cert_dir: str = ""
+    policy_file: str = ""
+    """--signature-policy."""
 
 
 def pull(
@@ -85,6 +87,8 @@ def pull(
             options.platform,
             progress,
             digest=wanted.digest,
+            asked=wanted,
+            policy_file=options.policy_file,
         )
     finally:
         repository.close()
@@ -101,15 +105,18 @@ def take(
     *,
     digest: str = "",
     every: bool = False,
+    asked: Reference | None = None,
+    policy_file: str = "",
 ) -> ImageRecord:
     """Take an image from any place into the store, under these names, and return it.
 
     `platform` is the one to choose from an index and to insist on; None takes what there is.
-    `every` brings all images of an index. Raises PypodError.
+    `every` brings all images of an index. `asked` is the name that the policy is asked about, where
+    the source is a mirror; `policy_file` is --signature-policy. Raises PypodError.
     """
     job = _Pull(places, facts, source, progress or Silent())
     job.wanted, job.digest, job.names, job.platform = wanted, digest, names, platform
-    job.every = every
+    job.every, job.asked, job.policy_file = every, asked, policy_file
     return workers.awake(job.run, job.interrupt)
 
 
@@ -120,6 +127,8 @@ class _Pull:
     names: list[str]
     platform: Platform | None
     every = False
+    asked: Reference | None = None
+    policy_file = ""
 
     def __init__(
         self, places: Places, facts: HostFacts, source: Source, progress: Progress
@@ -140,6 +149,7 @@ class _Pull:
         remove.sweep(self.places, self.facts)
         self.source.connect()
         body, content_type, parsed, index = self._resolve()
+        self._check_trust(body, index)
         for layer in parsed.layers:
             layer.compression  # noqa: B018 - raises for layers that cannot be unpacked
         config = self._config(parsed.config)
@@ -181,6 +191,15 @@ class _Pull:
             wanted = digest = self._choose(parsed)
         raise RegistryError(
             f"indexes within indexes, more than {oci_manifest.INDEX_DEPTH_MOST} deep"
+        )
+
+    def _check_trust(self, body: bytes, index: bytes) -> None:
+        """Ask the policy. Of a whole index the index itself must be what is signed."""
+        digests = [blobs.digest_of(one) for one in (body, index) if one]
+        if self.every and index:
+            digests = digests[1:]
+        trust.check(
+            self.source, self.wanted, digests, name=self.asked, policy_file=self.policy_file
         )
 
     def _manifest(self, wanted: str, digest: str) -> tuple[bytes, str]:

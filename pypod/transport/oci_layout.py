@@ -41,6 +41,7 @@ class LayoutSource(files.FileSource):
 
     def __init__(self, box: files.Directory | tar.Archive, reference: str = "") -> None:
         self.noun, self._box = box.noun, box
+        self.archived = not isinstance(box, files.Directory)
         if not is_layout(box):
             raise PypodError(f"{self.noun}: not an OCI image layout")
         document = strictjson.loads(box.small("index.json"), f"{self.noun}: index.json")

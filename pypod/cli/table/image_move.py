@@ -71,6 +71,7 @@ COMMANDS: dict[str, Command] = {
                 "",
                 "Fail rather than change a digest",
             ),
+            ("--signature-policy", "signature_policy", "str", "FILE", "Another policy.json"),
             ("--src-authfile", "src_authfile", "str", "FILE", "Credentials of the source"),
             ("--src-cert-dir", "src_cert_dir", "str", "DIR", "Certificates of the source"),
             ("--src-creds", "src_creds", "str", "USER[:PASSWORD]", "Credentials of the source"),
@@ -118,6 +119,7 @@ COMMANDS: dict[str, Command] = {
         (
             ("--input -i", "input", "str", "FILE", "An archive or a directory (default: stdin)"),
             ("--quiet -q", "quiet", "bool", "", "Show no progress"),
+            ("--signature-policy", "signature_policy", "str", "FILE", "Another policy.json"),
         ),
     ),
     "push": (

@@ -56,6 +56,7 @@ PANELS: dict[str, str] = {
     "Log": "log_driver log_opt",
     "Image": (
         "pull platform arch os variant authfile creds cert_dir tls_verify retry retry_delay quiet"
+        " signature_policy"
         " policy all_tags decryption_key disable_content_trust"
     ),
 }

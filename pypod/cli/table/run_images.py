@@ -18,6 +18,7 @@ IMAGE_OPTIONS: tuple[Option, ...] = (
     ("--quiet -q", "quiet", "bool", "", "Show no progress of a pull"),
     ("--retry", "retry", "optuint", "COUNT", "How often to try again (3)"),
     ("--retry-delay", "retry_delay", "str", "DURATION", "Wait between two tries, such as 2s"),
+    ("--signature-policy", "signature_policy", "str", "FILE", "Another policy.json"),
     ("--tls-verify", "tls_verify", "optbool", "", "Verify the registry's certificate"),
     ("--variant", "variant", "str", "VARIANT", "Variant of the architecture"),
 )

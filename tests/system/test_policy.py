@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Another policy.json for one command, and where signatures are looked for."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures import images, signing
+from tests.fixtures.program import Program
+from tests.fixtures.registry import Registry
+from tests.fixtures.signing import Machine, Pgp
+from tests.fixtures.store import Store
+
+pytestmark = pytest.mark.own
+
+REJECT = '{"default": [{"type": "reject"}]}'
+
+
+@pytest.fixture
+def store(program: Program, tmp_path: Path) -> Iterator[Store]:
+    made = Store(program, tmp_path)
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def pgp() -> Iterator[Pgp]:
+    made = Pgp()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def strict(tmp_path: Path) -> str:
+    path = tmp_path / "strict.json"
+    path.write_text(REJECT)
+    return str(path)
+
+
+def test_another_policy_for_one_command(
+    store: Store, registry: Registry, tmp_path: Path, strict: str
+) -> None:
+    name = signing.push(registry, images.busybox(), "option")[1]
+    archive = str(tmp_path / "a.tar")
+    refused = "refused by " + strict
+    assert refused in store("pull", "--signature-policy", strict, name, check=125).err
+    assert refused in store("run", "--rm", "--signature-policy", strict, name, check=125).err
+    assert refused in store("create", "--signature-policy", strict, name, check=125).err
+    easy = str(tmp_path / "easy.json")
+    Path(easy).write_text(REJECT.replace("reject", "insecureAcceptAnything"))
+    store("run", "--rm", "--network=none", "--signature-policy", easy, name, "true")
+    store("pull", "-q", "--signature-policy", easy, name)
+    store("create", "--name", "made", "--signature-policy", easy, name)
+    store("rm", "made")
+    store("save", "-q", "-o", archive, name)
+    store("load", "-q", "--signature-policy", easy, "-i", archive)
+    assert refused in store("load", "--signature-policy", strict, "-i", archive, check=125).err
+    copy = ("image", "copy", "--signature-policy", strict)
+    where = f"dir:{tmp_path}/dir"
+    done = store(
+        "image", "copy", "--signature-policy", strict, f"docker://{name}", where, check=125
+    )
+    assert refused in done.err
+    assert refused in store(*copy, f"docker://{name}", "containers-storage:x:1", check=125).err
+    # What is in the store was let in before.
+    store(*copy, f"containers-storage:{name}", where)
+    done = store("pull", "--signature-policy", "/no/policy.json", name, check=125)
+    assert "/no/policy.json: No such file or directory" in done.err
+
+
+def test_signatures_are_fetched_over_http(
+    store: Store, machine: Machine, registry: Registry, pgp: Pgp
+) -> None:
+    image = images.busybox()
+    repository, name = signing.push(registry, image, "http")
+    machine.put(repository, image.digest, pgp.sign(b"junk"),
+                pgp.sign(signing.payload(image.digest, name)))  # fmt: skip
+    key = {"type": "signedBy", "keyType": "GPGKeys", "keyPath": str(pgp.public("good"))}
+    machine.require(key)
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_args: object) -> None:
+            pass
+
+    handler = functools.partial(Quiet, directory=str(machine.lookaside))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    file = machine.home / "containers/registries.d/tests.yaml"
+    file.write_text(
+        "docker:\n"
+        f'  "{registry.host}":\n'
+        f"    lookaside: http://127.0.0.1:{server.server_address[1]}/\n"
+        f"    lookaside-staging: file:///nowhere\n"
+    )
+    try:
+        store("pull", "-q", name, env=machine.env)
+    finally:
+        server.shutdown()
+        server.server_close()
+    done = store("pull", "-q", name, check=125, env=machine.env)
+    assert "connection refused" in done.err
+    assert f"{name}: refused by" in done.err
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("docker: [", "tests.yaml:"),
+        ("docker:\n  a:\n    lookasides: x\n", "unknown key 'lookasides'"),
+        ("- a\n", "not a mapping"),
+        ("!!python/object/apply:os.system ['true']\n", "not YAML"),
+    ],
+)
+def test_a_registries_d_that_is_not_understood_refuses(
+    store: Store, machine: Machine, registry: Registry, pgp: Pgp, text: str, why: str
+) -> None:
+    name = signing.push(registry, images.busybox(), "yaml")[1]
+    machine.require({"type": "signedBy", "keyType": "GPGKeys", "keyPath": str(pgp.public("good"))})
+    (machine.home / "containers/registries.d/tests.yaml").write_text(text)
+    done = store("pull", "-q", name, check=125, env=machine.env)
+    assert why in done.err
+    assert "Traceback" not in done.err
