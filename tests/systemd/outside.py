@@ -134,7 +134,7 @@ def pytest(files: tuple[str, ...], words: list[str]) -> int:
 
 def main(words: list[str]) -> int:
     """Do it all; return the exit code. `words` go to the first pytest."""
-    if not os.access(TESTBED, os.X_OK):
+    if not (TESTBED.is_file() and os.access(TESTBED, os.X_OK)):
         sys.exit(
             f"test-systemd: there is no testbed at {TESTBED}\n"
             "  PYPOD_TESTBED= names its program; without one these tests cannot run"
