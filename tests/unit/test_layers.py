@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -54,8 +55,13 @@ def name_of(path: Path) -> str:
     return str(path.relative_to(CHECKOUT / "pypod"))
 
 
-def imports(path: Path) -> Iterator[tuple[int, str, bool]]:
-    """Yield (line, module, only under TYPE_CHECKING) for each import, wherever it stands."""
+@functools.cache
+def imports(path: Path) -> tuple[tuple[int, str, bool], ...]:
+    """Return (line, module, only under TYPE_CHECKING) of each import, wherever it stands."""
+    return tuple(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[tuple[int, str, bool]]:
     tree = ast.parse(path.read_text())
     checking: set[ast.AST] = set()
     for node in ast.walk(tree):
