@@ -255,10 +255,15 @@ class _Pull:
 
             def one(number: int) -> None:
                 blob, chain = image.layers[number], image.chain_ids[number]
-                with closing(self._chunks(blob, unpacking=chain in missing)) as chunks:
-                    if chain in missing:
+                # A new blob for a layer that is here may be another one: its diff_id is checked by
+                # unpacking it, too; what comes of that is not placed.
+                check = chain in missing or not blobs.exists(self.places, blob.digest, blob.size)
+                with closing(self._chunks(blob, unpacking=check)) as chunks:
+                    if check:
                         layer = staging.layer(chain, image.diff_ids[number], blob.compression)
-                        pending[chain] = _unpack(layer, chunks)
+                        work = _unpack(layer, chunks)
+                        if chain in missing:
+                            pending[chain] = work
                     else:
                         for _chunk in chunks:
                             pass

@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 from tests.fixtures import images
+from tests.fixtures.fault_registry import FaultRegistry
 from tests.fixtures.program import Program
 from tests.fixtures.registry import Registry
+from tests.fixtures.store import Store
 
 Make = Callable[..., str]
 
@@ -57,6 +59,22 @@ def sentinel() -> Iterator[Sentinel]:
     yield one
     one.check()
     shutil.rmtree(path)
+
+
+@pytest.fixture
+def store(program: Program, tmp_path: Path) -> Iterator[Store]:
+    """Return a store of this test's own."""
+    made = Store(program, tmp_path)
+    yield made
+    made("rm", "-a", "-f", "-t", "0", check=None)
+    made.remove()
+
+
+@pytest.fixture
+def faulty() -> Iterator[FaultRegistry]:
+    """Return a registry that misbehaves when told to."""
+    with FaultRegistry() as running:
+        yield running
 
 
 @pytest.fixture
