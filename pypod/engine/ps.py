@@ -39,7 +39,13 @@ class Row:
     def create(self) -> dict[str, Any]:
         """The create record: labels and the whole command."""
         if self._create is None:
-            self._create = self.container.create
+            try:
+                self._create = self.container.create
+            except CorruptStore as error:  # the other containers are to be seen all the same
+                from pypod.kernel import log
+
+                log.warn(error.message)
+                self._create = {}
         return self._create
 
     @property
