@@ -27,6 +27,11 @@ def start_of(pid: int) -> str | None:
     return None if fields[0] in "ZX" else fields[19]
 
 
+def mounted() -> list[str]:
+    """Return where something is mounted. Without ids: another program may mount its own anew."""
+    return sorted(line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines())
+
+
 def processes(pypod: Program, name: str) -> tuple[int, int]:
     """Return the pids of payload and monitor."""
     line = pypod("inspect", "-f", "{{.State.Pid}} {{.State.ConmonPid}}", name).line
@@ -34,10 +39,10 @@ def processes(pypod: Program, name: str) -> tuple[int, int]:
     return int(payload), int(monitor)
 
 
-def nothing_is_left(pypod: Program, name: str, pids: tuple[int, ...], before: str) -> None:
+def nothing_is_left(pypod: Program, name: str, pids: tuple[int, ...], before: list[str]) -> None:
     pypod("rm", "-f", "-t", "0", name)
     assert within(5, lambda: all(start_of(pid) is None for pid in pids))
-    assert Path("/proc/self/mountinfo").read_text() == before
+    assert mounted() == before
     assert pypod("ps", "-aq").out == ""
     pypod("create", "--name", name, "pypod/hello")
     pypod("rm", name)
@@ -46,7 +51,7 @@ def nothing_is_left(pypod: Program, name: str, pids: tuple[int, ...], before: st
 @pytest.mark.parametrize("victim", ["monitor", "payload", "runtime directory"])
 def test_kill_in_the_background(pypod: Program, image: str, victim: str) -> None:
     chance = random.Random(victim)
-    before = Path("/proc/self/mountinfo").read_text()
+    before = mounted()
     for number in range(ROUNDS):
         name = f"dies{number}"
         pypod("run", "-d", "--name", name, image, "sleep", "1000")
@@ -75,7 +80,7 @@ def test_kill_in_the_background(pypod: Program, image: str, victim: str) -> None
 
 def test_kill_the_client(pypod: Program, image: str) -> None:
     chance = random.Random(4)
-    before = Path("/proc/self/mountinfo").read_text()
+    before = mounted()
     for number in range(ROUNDS):
         name = f"orphan{number}"
         child = pypod.start("run", "-i", "--name", name, image, "sleep", "1000")
@@ -128,7 +133,7 @@ def test_a_stale_boot_id_means_exited(pypod: Program, image: str) -> None:
     pypod("stop", "boot")
     assert start_of(payload) is not None, "a signal went to a process of another boot"
     (directory / "pids").write_text(line)
-    nothing_is_left(pypod, "boot", (payload, monitor), Path("/proc/self/mountinfo").read_text())
+    nothing_is_left(pypod, "boot", (payload, monitor), mounted())
 
 
 def test_a_strangers_process_is_never_signalled(pypod: Program, image: str) -> None:
