@@ -27,6 +27,7 @@ GLOBAL_OPTIONS: tuple[Option, ...] = (
 """Options before the command; all but --version are taken after it too (cobra: persistent)."""
 
 GROUPS = {
+    "artifact": "Files that travel as images do",
     "container": "Manage containers",
     "generate": "Write systemd units",
     "image": "Manage images",
@@ -86,6 +87,15 @@ IN_GROUP = {
     ("container", "inspect"): "container inspect",
     ("container", "cleanup"): "container cleanup",
     ("container", "refresh-names"): "container refresh-names",
+    ("artifact", "add"): "artifact add",
+    ("artifact", "extract"): "artifact extract",
+    ("artifact", "inspect"): "artifact inspect",
+    ("artifact", "list"): "artifact ls",
+    ("artifact", "ls"): "artifact ls",
+    ("artifact", "pull"): "artifact pull",
+    ("artifact", "push"): "artifact push",
+    ("artifact", "remove"): "artifact rm",
+    ("artifact", "rm"): "artifact rm",
     ("generate", "systemd"): "generate systemd",
     ("image", "ls"): "images",
     ("image", "list"): "images",
@@ -181,6 +191,8 @@ def _table(group: str) -> dict[str, Command]:
         from pypod.cli.table.generate import COMMANDS
     elif group == "image":
         from pypod.cli.table.image import COMMANDS
+    elif group == "artifact":
+        from pypod.cli.table.artifact import COMMANDS
     elif group == "manifest":
         from pypod.cli.table.manifest import COMMANDS
     elif group == "volume":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 COMMANDS = frozenset(
     (
-        "artifact auto-update build builder buildx checkpoint compose config"
+        "auto-update build builder buildx checkpoint compose config"
         " context cp events farm healthcheck init kube"
         " machine mount network node pause plugin play pod prune"
         " quadlet restore secret service stack stats swarm top umount"

@@ -38,6 +38,7 @@ _CAPS = tuple(
 _FORMATS = ("words", "json", "table")
 
 CLOSED: dict[str, tuple[str, ...]] = {
+    "artifact add type": (),
     "compression_format": ("gzip", "zstd"),
     "commit format": ("oci", "docker"),
     "image copy format": ("oci", "v2s2"),
@@ -138,6 +139,8 @@ PLACES: dict[str, Completer] = {
     "generate systemd NAME": ("container",),
     "image copy SOURCE": ("image",),
     "image delete IMAGE": (),
+    "artifact add PATHS": ("file",),
+    "artifact extract PATH": ("file",),
     "manifest annotate IMAGE": (),
     "manifest remove IMAGE": (),
     "volume create NAME": (),

@@ -74,6 +74,7 @@ COMMANDS: dict[str, str] = {
     "This host": "info version inspect unshare events completion",
     "Groups: pypod GROUP COMMAND": (
         "container image volume network pod secret system generate play kube quadlet manifest"
+        " artifact"
     ),
 }
 """Headings of `pypod --help`, in their order."""
