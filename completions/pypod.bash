@@ -7,6 +7,10 @@ __pypod_command() {
         flags='--help -h --log-level --root --runroot --version -v'
         valued='--log-level --root --runroot'
         stops=0 places='' ;;
+    artifact)
+        flags='--help -h --log-level --root --runroot'
+        valued='--log-level --root --runroot'
+        stops=0 places='group' ;;
     container)
         flags='--help -h --log-level --root --runroot'
         valued='--log-level --root --runroot'
@@ -31,6 +35,34 @@ __pypod_command() {
         flags='--help -h --log-level --root --runroot'
         valued='--log-level --root --runroot'
         stops=0 places='group' ;;
+    "artifact add")
+        flags='--annotation --append -a --file-type --type --help -h --log-level --root --runroot'
+        valued='--annotation --file-type --type --log-level --root --runroot'
+        stops=0 places='-|file|...' ;;
+    "artifact extract")
+        flags='--digest --title --help -h --log-level --root --runroot'
+        valued='--digest --title --log-level --root --runroot'
+        stops=0 places='-|file' ;;
+    "artifact inspect")
+        flags='--format -f --help -h --log-level --root --runroot'
+        valued='--format -f --log-level --root --runroot'
+        stops=0 places='-' ;;
+    "artifact list"|"artifact ls")
+        flags='--format --no-trunc --noheading -n --quiet -q --help -h --log-level --root --runroot'
+        valued='--format --log-level --root --runroot'
+        stops=0 places='' ;;
+    "artifact pull")
+        flags='--authfile --cert-dir --creds --retry --retry-delay --tls-verify --quiet -q --help -h --log-level --root --runroot'
+        valued='--authfile --cert-dir --creds --retry --retry-delay --log-level --root --runroot'
+        stops=0 places='-' ;;
+    "artifact push")
+        flags='--digestfile --authfile --cert-dir --creds --retry --retry-delay --tls-verify --quiet -q --help -h --log-level --root --runroot'
+        valued='--digestfile --authfile --cert-dir --creds --retry --retry-delay --log-level --root --runroot'
+        stops=0 places='-|-|...' ;;
+    "artifact remove"|"artifact rm")
+        flags='--all -a --ignore -i --help -h --log-level --root --runroot'
+        valued='--log-level --root --runroot'
+        stops=0 places='-|...' ;;
     "attach"|"container attach")
         flags='--detach-keys --latest -l --no-stdin --sig-proxy --help -h --log-level --root --runroot'
         valued='--detach-keys --log-level --root --runroot'
@@ -111,6 +143,10 @@ __pypod_command() {
         flags='--all -a --blobs --filter --force -f --help -h --log-level --root --runroot'
         valued='--filter --log-level --root --runroot'
         stops=0 places='' ;;
+    "image sync")
+        flags='--all -a --authfile --dest -d --dest-authfile --dest-cert-dir --dest-creds --dest-tls-verify --dry-run --format -f --keep-going --preserve-digests --quiet -q --retry --retry-delay --scoped --src -s --src-authfile --src-cert-dir --src-creds --src-tls-verify --help -h --log-level --root --runroot'
+        valued='--authfile --dest -d --dest-authfile --dest-cert-dir --dest-creds --format -f --retry --retry-delay --src -s --src-authfile --src-cert-dir --src-creds --log-level --root --runroot'
+        stops=0 places='-|-' ;;
     "image tree")
         flags='--whatrequires --help -h --log-level --root --runroot'
         valued='--log-level --root --runroot'
@@ -301,6 +337,34 @@ __pypod_value() {
     ' --log-level') kind='words debug info warn error' ;;
     ' --root') kind='dir' ;;
     ' --runroot') kind='dir' ;;
+    'artifact add --log-level') kind='words debug info warn error' ;;
+    'artifact add --root') kind='dir' ;;
+    'artifact add --runroot') kind='dir' ;;
+    'artifact extract --log-level') kind='words debug info warn error' ;;
+    'artifact extract --root') kind='dir' ;;
+    'artifact extract --runroot') kind='dir' ;;
+    'artifact inspect --format'|'artifact inspect -f') kind='words json table' ;;
+    'artifact inspect --log-level') kind='words debug info warn error' ;;
+    'artifact inspect --root') kind='dir' ;;
+    'artifact inspect --runroot') kind='dir' ;;
+    'artifact list --format'|'artifact ls --format') kind='words json table' ;;
+    'artifact list --log-level'|'artifact ls --log-level') kind='words debug info warn error' ;;
+    'artifact list --root'|'artifact ls --root') kind='dir' ;;
+    'artifact list --runroot'|'artifact ls --runroot') kind='dir' ;;
+    'artifact pull --authfile') kind='file' ;;
+    'artifact pull --cert-dir') kind='dir' ;;
+    'artifact pull --log-level') kind='words debug info warn error' ;;
+    'artifact pull --root') kind='dir' ;;
+    'artifact pull --runroot') kind='dir' ;;
+    'artifact push --digestfile') kind='file' ;;
+    'artifact push --authfile') kind='file' ;;
+    'artifact push --cert-dir') kind='dir' ;;
+    'artifact push --log-level') kind='words debug info warn error' ;;
+    'artifact push --root') kind='dir' ;;
+    'artifact push --runroot') kind='dir' ;;
+    'artifact remove --log-level'|'artifact rm --log-level') kind='words debug info warn error' ;;
+    'artifact remove --root'|'artifact rm --root') kind='dir' ;;
+    'artifact remove --runroot'|'artifact rm --runroot') kind='dir' ;;
     'attach --log-level'|'container attach --log-level') kind='words debug info warn error' ;;
     'attach --root'|'container attach --root') kind='dir' ;;
     'attach --runroot'|'container attach --runroot') kind='dir' ;;
@@ -430,6 +494,17 @@ __pypod_value() {
     'image prune --log-level') kind='words debug info warn error' ;;
     'image prune --root') kind='dir' ;;
     'image prune --runroot') kind='dir' ;;
+    'image sync --authfile') kind='file' ;;
+    'image sync --dest'|'image sync -d') kind='words docker dir' ;;
+    'image sync --dest-authfile') kind='file' ;;
+    'image sync --dest-cert-dir') kind='dir' ;;
+    'image sync --format'|'image sync -f') kind='words oci v2s2' ;;
+    'image sync --src'|'image sync -s') kind='words docker dir' ;;
+    'image sync --src-authfile') kind='file' ;;
+    'image sync --src-cert-dir') kind='dir' ;;
+    'image sync --log-level') kind='words debug info warn error' ;;
+    'image sync --root') kind='dir' ;;
+    'image sync --runroot') kind='dir' ;;
     'image tree --log-level') kind='words debug info warn error' ;;
     'image tree --root') kind='dir' ;;
     'image tree --runroot') kind='dir' ;;
@@ -723,10 +798,11 @@ __pypod_words() {
 # The words that may follow.
 __pypod_verbs() {
     case $1 in
-    '') list='attach commit completion container create diff exec export generate history image images import info inspect kill load login logout logs manifest port ps pull push rename restart rm rmi run save search start stop system tag unshare untag version volume wait' ;;
+    '') list='artifact attach commit completion container create diff exec export generate history image images import info inspect kill load login logout logs manifest port ps pull push rename restart rm rmi run save search start stop system tag unshare untag version volume wait' ;;
+    'artifact') list='add extract inspect list ls pull push remove rm' ;;
     'container') list='attach commit create diff exec exists export inspect kill list logs ls port prune ps rename restart rm run start stop wait' ;;
     'generate') list='systemd' ;;
-    'image') list='copy delete diff exists history import inspect list list-tags load ls prune pull push rm save search tag tree untag' ;;
+    'image') list='copy delete diff exists history import inspect list list-tags load ls prune pull push rm save search sync tag tree untag' ;;
     'manifest') list='add annotate create exists inspect push remove rm' ;;
     'system') list='check df info prune' ;;
     'volume') list='create exists inspect list ls prune remove rm' ;;

@@ -42,7 +42,7 @@ def copy(args: Args) -> int:
         policy_file=args.signature_policy,
     )
     source, wanted = locate.source(
-        args.places, where, _access(args, "src"), whole=multi != "system"
+        args.places, where, side_access(args, "src"), whole=multi != "system"
     )
     try:
         with Bars(args.quiet) as bars:
@@ -56,7 +56,8 @@ def copy(args: Args) -> int:
     return 0
 
 
-def _access(args: Args, side: str) -> Access:
+def side_access(args: Args, side: str) -> Access:
+    """Return what a command says about the registry of one side, `src` or `dest`."""
     given = vars(args)
     return Access(
         tls_verify=access.verified(given[f"{side}_tls_verify"]),
@@ -76,7 +77,7 @@ def _elsewhere(
     bars: Bars,
 ) -> Document:
     names = tuple(_tag(there, word) for word in args.additional_tag)
-    target = locate.target(args.places, there, _access(args, "dest"), names)
+    target = locate.target(args.places, there, side_access(args, "dest"), names)
     try:
         made = engine_copy.copy(source, wanted, target, options, args.places.tmp, bars)
         target.finish()

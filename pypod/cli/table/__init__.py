@@ -115,6 +115,7 @@ IN_GROUP = {
     ("image", "load"): "load",
     ("image", "history"): "history",
     ("image", "search"): "search",
+    ("image", "sync"): "image sync",
     ("image", "exists"): "image exists",
     ("image", "inspect"): "image inspect",
     ("manifest", "add"): "manifest add",

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from pypod.cli.table import image_move, image_search, upkeep
+from pypod.cli.table import image_move, image_search, image_sync, upkeep
 from pypod.cli.table.make_images import IMAGE_COMMANDS
 from pypod.cli.table.run_images import PULL_OPTIONS
 
@@ -55,4 +55,5 @@ COMMANDS: dict[str, Command] = {
     **image_search.COMMANDS,
     **IMAGE_COMMANDS,
     **upkeep.IMAGE_COMMANDS,
+    **image_sync.COMMANDS,
 }

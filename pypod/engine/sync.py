@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which images a sync copies, and where each goes: skopeo's layout of directories and names.
+
+Source: skopeo-sync(1). A repository without a tag is all its tags; a directory is every image below
+it, one directory each.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pypod.engine import remote, workers
+from pypod.errors import PypodError, UsageError
+from pypod.oci import location, reference
+from pypod.oci.location import Location
+from pypod.transport import files
+from pypod.transport.plain_dir import is_plain_dir
+from pypod.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pypod.engine.remote import Access
+    from pypod.kernel.paths import Places
+
+PLACES = (location.REGISTRY, location.DIRECTORY)
+
+
+class Step(Value):
+    """One image and where it goes."""
+
+    source: Location
+    target: Location
+
+
+def steps(
+    places: Places,
+    source: tuple[str, str],
+    target: tuple[str, str],
+    access: Access,
+    *,
+    scoped: bool,
+) -> list[Step]:
+    """Return what is to be copied; source and target are a transport and a word each.
+
+    `scoped` keeps the whole name of an image, else its last part is kept. Raises PypodError.
+    """
+    for side, kind in (("--src", source[0]), ("--dest", target[0])):
+        if kind not in PLACES:
+            raise UsageError(f'{side} "{kind}": {" or ".join(PLACES)}')
+    if source[0] == target[0] == location.DIRECTORY:
+        raise UsageError("sync from 'dir' to 'dir' not implemented, consider using rsync instead")
+    if source[0] == location.REGISTRY:
+        found = _tags(places, source[1], access)
+    else:
+        found = _directories(source[1])
+    made: dict[str, Step] = {}
+    for where, name in found:
+        step = Step(where, _target(target, name if scoped else name.rpartition("/")[2]))
+        key = str(step.target)
+        if key in made:
+            raise PypodError(
+                f"{made[key].source} and {where} would both be {key}",
+                hint="--scoped keeps whole names",
+            )
+        made[key] = step
+    return list(made.values())
+
+
+def _target(target: tuple[str, str], name: str) -> Location:
+    kind, base = target
+    if kind == location.DIRECTORY:
+        return Location(kind, os.path.join(base, name))
+    return location.parse(f"docker://{base.rstrip('/')}/{name}")
+
+
+def _tags(places: Places, word: str, access: Access) -> list[tuple[Location, str]]:
+    word = word.removeprefix("docker://")
+    wanted = reference.parse(word)
+    if wanted.digest or ":" in word.rpartition("/")[2]:
+        # A digest is no name of a directory or a tag of its own: skopeo's layout has name@digest.
+        return [(Location(location.REGISTRY, "", str(wanted)), str(wanted))]
+    repository = remote.repository(places, wanted, access)
+
+    def act() -> list[str]:
+        repository.connect()
+        return repository.tags()
+
+    try:
+        tags = workers.awake(act, repository.cancel)
+    finally:
+        repository.close()
+    if not tags:
+        raise PypodError(f"{wanted.repository}: no tags to sync")
+    # A tag comes from a stranger: it is a name only if it reads as one.
+    names = [str(reference.parse(f"{wanted.repository}:{tag}")) for tag in sorted(tags)]
+    return [(Location(location.REGISTRY, "", name), name) for name in names]
+
+
+def _directories(base: str) -> list[tuple[Location, str]]:
+    """Return each directory of an image below `base`, and its path from there."""
+    if not os.path.isdir(base):
+        raise PypodError(f"{base}: no such directory")
+    found = []
+    for path, directories, _files in os.walk(base):
+        directories.sort()
+        if is_plain_dir(files.Directory(path)):
+            directories.clear()
+            name = os.path.relpath(path, base)
+            if name == ".":
+                name = os.path.basename(os.path.abspath(base))
+            found.append((Location(location.DIRECTORY, path), name))
+    if not found:
+        raise PypodError(f"{base}: no images to sync found in this directory")
+    return found
