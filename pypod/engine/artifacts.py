@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 
-from pypod.engine import image_peek, kept, workers
+from pypod.engine import image_peek, kept, trust, workers
 from pypod.engine.place import Silent, stream
 from pypod.engine.store_place import Piece
 from pypod.errors import CorruptStore, NameInUse, PypodError, UsageError
@@ -139,6 +139,7 @@ def pull(
         parsed = image_peek.parse(document)
         if not isinstance(parsed, oci.Manifest):
             raise PypodError(f"{name}: an index of images is not an artifact")
+        trust.check(source, wanted, [document.digest])
         needed = list(dict.fromkeys((*parsed.layers, parsed.config)))
 
         def one(number: int) -> None:
@@ -164,6 +165,9 @@ def pull(
 
 class ArtifactSource(files.FileSource):
     """An artifact of the store as a place to copy from."""
+
+    let_in = True
+    """The policy was asked when it came in."""
 
     def __init__(self, places: Places, one: Kept) -> None:
         self._places, self._one = places, one

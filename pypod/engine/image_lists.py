@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from pypod.engine import image_peek, images, kept, locate
+from pypod.engine import image_peek, images, kept, locate, trust
 from pypod.engine.place import small
 from pypod.engine.store_place import Piece, StoreSource
 from pypod.errors import ImageNotKnown, IntegrityError, PypodError
@@ -87,6 +87,7 @@ def look(places: Places, word: str, access: Access, platform: Platform, *, every
         top = image_peek.document(source, wanted)
         parsed = image_peek.parse(top)
         if isinstance(parsed, oci.Manifest):
+            trust.check(source, wanted, [top.digest])
             blobs.put(places, top.body)
             entry = {
                 "mediaType": top.media_type,
@@ -99,6 +100,7 @@ def look(places: Places, word: str, access: Access, platform: Platform, *, every
         wanted_digests = {entry.digest for entry in parsed.manifests}
         if not every:
             wanted_digests = {oci.choose(parsed, platform).digest}
+        trust.check(source, wanted, [top.digest, *([] if every else wanted_digests)])
         entries = [entry for entry in listed if entry["digest"] in wanted_digests]
         for entry in entries:
             inner = image_peek.document(source, entry["digest"])
@@ -230,6 +232,8 @@ class ListSource:
     """A list as a place to copy from: the store, and behind it where its images come from."""
 
     tries = 4
+    let_in = True
+    """What is in a list was asked for when it was added, and is named by digest since."""
 
     def __init__(self, places: Places, one: Kept, access: Access, *, docker: bool) -> None:
         """`docker` shows the list as docker's format, which has no annotations."""

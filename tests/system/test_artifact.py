@@ -227,6 +227,20 @@ def test_what_arrives_wrong_gets_no_name(store: Store, faulty: FaultRegistry) ->
     assert "not an artifact" in store("artifact", "pull", listed, check=125).err
 
 
+def test_the_policy_is_asked_when_an_artifact_comes_in(
+    store: Store, faulty: FaultRegistry, tmp_path: Path, two: tuple[str, str]
+) -> None:
+    home = tmp_path / "config"
+    (home / "containers").mkdir(parents=True)
+    (home / "containers/policy.json").write_text('{"default": [{"type": "reject"}]}')
+    env: dict[str, str | None] = {"XDG_CONFIG_HOME": str(home)}
+    name = hostile(faulty, ["good"])
+    assert "refused by" in store("artifact", "pull", "-q", name, check=125, env=env).err
+    assert store("artifact", "ls", "-q").out == ""
+    store("artifact", "add", "mine", *two)
+    store("artifact", "push", "-q", "mine", f"{faulty.host}/mine:1", env=env)
+
+
 def test_artifacts_where_a_password_is_needed(
     store: Store, registries: dict[str, Registry], tmp_path: Path, two: tuple[str, str]
 ) -> None:

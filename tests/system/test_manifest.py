@@ -198,6 +198,23 @@ def test_a_list_goes_alone_where_its_images_are_and_is_removed(
     assert "not a manifest list but a single image" in single.err
 
 
+def test_the_policy_is_asked_when_an_image_is_added(
+    store: Store, registries: dict[str, Registry], tmp_path: Path
+) -> None:
+    registry = registries["anonymous"]
+    both(registry, "policy/in")
+    home = tmp_path / "config"
+    (home / "containers").mkdir(parents=True)
+    (home / "containers/policy.json").write_text('{"default": [{"type": "reject"}]}')
+    env: dict[str, str | None] = {"XDG_CONFIG_HOME": str(home)}
+    name = f"{registry.host}/policy/in"
+    for word in (name, f"{name}:amd64"):
+        assert "refused by" in store("manifest", "create", "no", word, check=125, env=env).err
+    store("manifest", "exists", "no", check=1)
+    store("manifest", "create", "yes", name)
+    store("manifest", "push", "-q", "yes", f"{registry.host}/policy/out", env=env)
+
+
 def test_lists_where_a_password_is_needed(
     store: Store, registries: dict[str, Registry], tmp_path: Path
 ) -> None:
