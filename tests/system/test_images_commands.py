@@ -350,7 +350,7 @@ def test_an_ambiguous_id_is_refused(store: Store, two: tuple[str, str]) -> None:
         (("run", "--pids-limit", "9"), "cannot limit processes yet"),
         (("run", "--ip", "10.0.0.1"), "--ip is not there yet"),
         (("run", "--pod", "x"), "--pod is not there yet"),
-        (("run", "--userns=auto"), "--userns is not there yet"),
+        (("run", "--userns=auto"), "--userns auto is not there yet"),
         (("build", "."), "is not there yet"),
         (("network", "ls"), "is not there yet"),
         (("container", "top"), "is not there yet"),
