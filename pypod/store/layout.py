@@ -42,9 +42,10 @@ def read(places: Places) -> list[dict[str, Any]]:
         return [entry for entry in document["manifests"] if isinstance(entry, dict)]
     except FileNotFoundError:
         return []
-    except (fastjson.BadJson, KeyError, TypeError) as error:
+    except (OSError, fastjson.BadJson, KeyError, TypeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise CorruptStore(
-            f"{places.images}/index.json cannot be read: {error}",
+            f"{places.images}/index.json cannot be read: {reason}",
             hint="put a good copy in its place; images and blobs are still there",
         ) from None
 

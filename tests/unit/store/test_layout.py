@@ -125,6 +125,13 @@ def test_a_damaged_index_is_one_error_with_a_cure(places: Places, text: str) -> 
     assert caught.value.hint
 
 
+def test_an_index_that_the_disk_does_not_give_is_one_error(places: Places) -> None:
+    Path(places.images).mkdir(parents=True, exist_ok=True)
+    Path(places.images, "index.json").mkdir()  # EISDIR stands for EIO
+    with pytest.raises(CorruptStore, match="Is a directory"):
+        layout.read(places)
+
+
 def test_writers_at_the_same_time_lose_no_name(places: Places) -> None:
     children = []
     for number in range(8):
