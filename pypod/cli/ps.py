@@ -66,7 +66,7 @@ def _line(args: Args, row: Row, now: float) -> list[str]:
         command,
         units.human_duration(now - row.created) + " ago",
         engine_ps.status_text(row, now),
-        "",
+        engine_ps.ports(row),
         row.summary["name"],
     ]
     return [*line, _size(row)] if args.size else line
@@ -107,7 +107,7 @@ def _json_row(row: Row, now: float) -> dict[str, Any]:
         "Pid": fields["Pid"],
         "Pod": "",
         "PodName": "",
-        "Ports": None,
+        "Ports": engine_ps.mappings(row),
         "Restarts": 0,
         "Size": None,
         "StartedAt": fields["StartedAt"],

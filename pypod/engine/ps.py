@@ -109,6 +109,20 @@ def ports(row: Row) -> str:
     return spec_ports.column(spec_ports.from_words(row.create.get("ports", ())))
 
 
+def mappings(row: Row) -> list[dict[str, Any]] | None:
+    """Return the published ports as podman's `ps --format json` has them."""
+    return [
+        {
+            "host_ip": port.address,
+            "container_port": port.container,
+            "host_port": port.host,
+            "range": 1,
+            "protocol": port.protocol,
+        }
+        for port in spec_ports.from_words(row.create.get("ports", ()))
+    ] or None
+
+
 def describe(row: Row, now: float) -> dict[str, Any]:
     """Return the fields of `ps --format` templates (podman's names)."""
     status, summary = row.status, row.summary

@@ -90,6 +90,9 @@ def test_a_port_that_was_chosen_answers_on_loopback(pypod: Program, image: str) 
     assert within(10, lambda: b"hello" in get(port))
     assert pypod("port", "web").line == f"80/tcp -> 0.0.0.0:{port}"
     assert pypod("ps", "--format", "{{.Ports}}").line == f"0.0.0.0:{port}->80/tcp"
+    assert f"0.0.0.0:{port}->80/tcp" in pypod("ps").out
+    (shown,) = json.loads(pypod("ps", "--format", "json").out)[0]["Ports"]
+    assert (shown["host_port"], shown["container_port"], shown["protocol"]) == (port, 80, "tcp")
     bindings = json.loads(pypod("inspect", "web").out)[0]["NetworkSettings"]["Ports"]
     assert bindings == {"80/tcp": [{"HostIp": "", "HostPort": str(port)}]}
     pypod("rm", "-f", "-t", "0", "web")
