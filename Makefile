@@ -59,7 +59,7 @@ check: $(VENV)/pypod-dependencies helpers ## lint, types, unit tests, layers, st
 	@$(VENV)/bin/mypy --cache-dir=build/mypy
 	@listed=$$($(PYTHON) -B -m tests.options) || { echo "$$listed"; exit 1; }
 	@$(VENV)/bin/python -B -m pytest -q $(FUZZERS) & fuzz=$$!; \
-	$(VENV)/bin/python -B -m pytest -q tests/unit $(FUZZERS:%=--ignore=%); others=$$?; wait $$fuzz && exit $$others
+	$(VENV)/bin/python -B -m pytest -q -n auto tests/unit $(FUZZERS:%=--ignore=%); others=$$?; wait $$fuzz && exit $$others
 
 $(VENV)/pypod-dependencies:
 	@$(MAKE) --no-print-directory test-setup
