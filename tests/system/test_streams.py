@@ -7,6 +7,7 @@ import hashlib
 import os
 import signal
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -172,10 +173,10 @@ def test_two_clients_read_everything_and_either_ends_alone(pypod: Program, image
     first.stdin.write(b"go\n")
     first.stdin.close()
     first.stdin = None
-    outs = []
-    for client in clients:
-        outs.append(client.communicate(timeout=60)[0])
-        assert client.returncode == 0
+    # At the same time: one that nobody reads holds the others up, and is let go after 10 seconds.
+    with ThreadPoolExecutor(len(clients)) as readers:
+        outs = list(readers.map(lambda client: client.communicate(timeout=60)[0], clients))
+    assert [client.returncode for client in clients] == [0] * len(clients)
     assert all(out == wanted for out in outs)
 
 
