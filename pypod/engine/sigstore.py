@@ -11,8 +11,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from pypod.errors import IntegrityError, PypodError
 
-_COSIGN = (b"BEGIN ENCRYPTED COSIGN PRIVATE KEY", b"BEGIN ENCRYPTED SIGSTORE PRIVATE KEY")
-
 
 class PublicKey:
     """A key that may have signed."""
@@ -44,30 +42,3 @@ def decoded(text: object) -> bytes:
         return binascii.a2b_base64(text, strict_mode=True)
     except ValueError:
         raise IntegrityError("it is not base64") from None
-
-
-class PrivateKey:
-    """A key that signs."""
-
-    def __init__(self, pem: bytes, noun: str, passphrase: bytes | None) -> None:
-        """Raises PypodError for what is no ECDSA key in PEM, or one with another passphrase."""
-        if any(word in pem for word in _COSIGN):
-            raise PypodError(
-                f"{noun}: cosign's own form of encrypted keys is not known to pypod",
-                hint="openssl ecparam -name prime256v1 -genkey makes a key that is",
-            )
-        try:
-            key = serialization.load_pem_private_key(pem, passphrase)
-        except TypeError:
-            said = "no passphrase is needed" if passphrase else "it needs a passphrase"
-            raise PypodError(f"{noun}: {said}", hint="--sign-passphrase-file FILE") from None
-        except (ValueError, UnsupportedAlgorithm):
-            raise PypodError(f"{noun}: not a private key in PEM, or not its passphrase") from None
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise PypodError(f"{noun}: not an ECDSA key, others are not known to pypod")
-        self._key = key
-
-    def sign(self, payload: bytes) -> str:
-        """Return the signature in base64."""
-        made = self._key.sign(payload, ec.ECDSA(hashes.SHA256()))
-        return binascii.b2a_base64(made, newline=False).decode("ascii")
