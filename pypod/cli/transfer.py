@@ -54,8 +54,12 @@ def pull(args: Args) -> int:
 
 
 def pull_for_run(args: Args, facts: HostFacts, name: str) -> ImageRecord:
-    """Pull the image of `run` or `create`, whose stdout is the container's."""
-    return _sources(args, facts, _wishes(args, facts)).pull(name)
+    """Pull the image of `run` or `create`, whose stdout is the container's.
+
+    With --pull=always each start would read the whole image to check it: `pull` does that.
+    """
+    wishes = _wishes(args, facts).replace(check_stored=False)
+    return _sources(args, facts, wishes).pull(name)
 
 
 def platform_for_run(args: Args, facts: HostFacts) -> Platform | None:

@@ -46,6 +46,8 @@ class Wishes(Value):
     cert_dir: str = ""
     patience: Patience | None = None
     policy_file: str = ""
+    check_stored: bool = True
+    """Hash the blobs that are here already, and fetch those anew that are damaged."""
 
 
 class Sources:
@@ -177,4 +179,5 @@ class Sources:
             source=source,
             cert_dir=wishes.cert_dir,
             policy_file=wishes.policy_file,
+            check_stored=wishes.check_stored,
         )

@@ -13,8 +13,9 @@ import threading
 from contextlib import closing
 
 from pypod.engine import images, remove, trust, unpack, workers
+from pypod.engine.fetch import Fetcher, Stale
 from pypod.engine.place import Silent, small
-from pypod.errors import BodyCut, IntegrityError, NoSpace, PypodError, RegistryError
+from pypod.errors import CorruptStore, IntegrityError, NoSpace, PypodError, RegistryError
 from pypod.kernel import strictjson
 from pypod.oci import manifest as oci_manifest
 from pypod.oci.image import platform_of, record
@@ -24,7 +25,7 @@ from pypod.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Iterable
 
     from pypod.engine.place import Progress, Source
     from pypod.kernel.paths import Places
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from pypod.spec.facts import HostFacts
 
 
-_STEP = 1 << 20
-"""A connection that brought so many new bytes before it was cut does not count as a failed try."""
 _SIGNAL_SECONDS = 0.2
 """Ctrl-C on a terminal also ends our helpers, and their end may be seen before the signal is."""
 
@@ -55,6 +54,8 @@ class Options(Value):
     cert_dir: str = ""
     policy_file: str = ""
     """--signature-policy."""
+    check_stored: bool = True
+    """Hash the blobs that are here already, and fetch those anew that are damaged."""
 
 
 def pull(
@@ -89,6 +90,7 @@ def pull(
             digest=wanted.digest,
             asked=wanted,
             policy_file=options.policy_file,
+            check_stored=options.check_stored,
         )
     finally:
         repository.close()
@@ -107,6 +109,7 @@ def take(
     every: bool = False,
     asked: Reference | None = None,
     policy_file: str = "",
+    check_stored: bool = True,
 ) -> ImageRecord:
     """Take an image from any place into the store, under these names, and return it.
 
@@ -117,6 +120,7 @@ def take(
     job = _Pull(places, facts, source, progress or Silent())
     job.wanted, job.digest, job.names, job.platform = wanted, digest, names, platform
     job.every, job.asked, job.policy_file = every, asked, policy_file
+    job.check_stored = check_stored
     return workers.awake(job.run, job.interrupt)
 
 
@@ -129,13 +133,14 @@ class _Pull:
     every = False
     asked: Reference | None = None
     policy_file = ""
+    check_stored = True
 
     def __init__(
         self, places: Places, facts: HostFacts, source: Source, progress: Progress
     ) -> None:
         self.places, self.facts = places, facts
         self.source, self.progress = source, progress
-        self._fetched: set[str] = set()
+        self._blobs = Fetcher(places, source, self.progress, self._is_spoiled)
         self._spoiled = False
         """The image is wrong or cannot be unpacked: what came of it is of no use."""
         self._interrupted = threading.Event()
@@ -225,7 +230,10 @@ class _Pull:
     def _config(self, descriptor: Descriptor) -> bytes:
         """Return the configuration, verified, without keeping it: the platform is not known yet."""
         if blobs.exists(self.places, descriptor.digest, descriptor.size):
-            return blobs.read(self.places, descriptor.digest)
+            try:
+                return blobs.read(self.places, descriptor.digest)
+            except CorruptStore:
+                pass  # `add_image` puts this one in its place
         return small(self.source, descriptor)
 
     def _others(self, index: bytes, chosen: str, depth: int = 1) -> None:
@@ -239,8 +247,7 @@ class _Pull:
             inner = oci_manifest.parse(strictjson.loads(body, "the manifest"), content_type)
             if isinstance(inner, oci_manifest.Manifest):
                 for blob in dict.fromkeys((*inner.layers, inner.config)):
-                    for _chunk in self._chunks(blob, unpacking=False):
-                        pass
+                    self._keep(blob)
             elif depth >= oci_manifest.INDEX_DEPTH_MOST:
                 raise RegistryError("indexes within indexes: too deep")
             else:
@@ -255,18 +262,18 @@ class _Pull:
 
             def one(number: int) -> None:
                 blob, chain = image.layers[number], image.chain_ids[number]
-                # A new blob for a layer that is here may be another one: its diff_id is checked by
-                # unpacking it, too; what comes of that is not placed.
-                check = chain in missing or not blobs.exists(self.places, blob.digest, blob.size)
-                with closing(self._chunks(blob, unpacking=check)) as chunks:
-                    if check:
-                        layer = staging.layer(chain, image.diff_ids[number], blob.compression)
-                        work = _unpack(layer, chunks)
-                        if chain in missing:
-                            pending[chain] = work
-                    else:
-                        for _chunk in chunks:
-                            pass
+                old = blobs.held(self.places, blob.digest)
+                try:
+                    self._layer(staging, image, number, chain in missing, pending)
+                except (RegistryError, NoSpace):
+                    raise
+                except PypodError as error:
+                    # What an earlier pull left may be to blame. Once more with nothing of it.
+                    if not old or self._interrupted.is_set():
+                        raise
+                    self.progress.note(f"{error.message}: beginning it anew")
+                    staging.drop(chain)
+                    self._layer(staging, image, number, chain in missing, pending)
 
             try:
                 workers.side_by_side(one, len(image.layers), self._stop)
@@ -275,6 +282,37 @@ class _Pull:
                 if self._is_spoiled(error):
                     self._discard()
                 raise
+
+    def _layer(
+        self,
+        staging: unpack.Staging,
+        image: ImageRecord,
+        number: int,
+        missing: bool,
+        pending: dict[str, bytes],
+    ) -> None:
+        """Fetch one layer and unpack it."""
+        blob, chain = image.layers[number], image.chain_ids[number]
+        # A new blob for a layer that is here may be another one: its diff_id is checked by
+        # unpacking it, too; what comes of that is not placed.
+        if not missing and blobs.exists(self.places, blob.digest, blob.size):
+            self._keep(blob)
+            return
+        with closing(self._blobs.chunks(blob, wanted=True)) as chunks:
+            layer = staging.layer(chain, image.diff_ids[number], blob.compression)
+            work = _unpack(layer, chunks)
+        if missing:
+            pending[chain] = work
+
+    def _keep(self, blob: Descriptor) -> None:
+        """Have a blob in the store, and nothing more. Raises IntegrityError, RegistryError."""
+        try:
+            for _chunk in self._blobs.chunks(blob, wanted=False, check=self.check_stored):
+                pass
+        except Stale as error:
+            self.progress.note(f"{error.message}: fetching it anew")
+            for _chunk in self._blobs.chunks(blob, wanted=False):
+                pass
 
     def _is_spoiled(self, error: BaseException) -> bool:
         if not self._spoiled and not isinstance(error, RegistryError):
@@ -285,66 +323,16 @@ class _Pull:
         self._is_spoiled(error)
         self.source.cancel()
 
-    def _chunks(self, blob: Descriptor, *, unpacking: bool) -> Generator[bytes, None, None]:
-        """Yield a layer's bytes from the store, or as they come in and are kept there."""
-        with blobs.Writer(self.places, blob.digest, blob.size) as writer:
-            self.progress.begin(blob, here=writer.done)
-            if writer.done:
-                if unpacking:
-                    yield from _stored(self.places, blob)
-                return
-            try:
-                yield from self._fetch(writer, blob, unpacking)
-            except BaseException as error:
-                if self._is_spoiled(error):
-                    writer.abort()
-                raise
-            self._fetched.add(blob.digest)
-
-    def _fetch(self, writer: blobs.Writer, blob: Descriptor, unpacking: bool) -> Iterator[bytes]:
-        """Yield a blob as it comes in; where it is cut off, ask for the rest.
-
-        What has been yielded cannot be taken back: of a body that begins anew the known part
-        is left out, and if it differs this time then digest or diff_id will not fit.
-        """
-        given = best = 0
-        if unpacking:
-            for chunk in writer.kept():
-                given += len(chunk)
-                yield chunk
-        tries = 1
-        while writer.offset < blob.size:
-            try:
-                with self.source.blob(blob.digest, blob.size, writer.offset) as body:
-                    if body.offset != writer.offset:
-                        writer.restart()
-                    for chunk in body:
-                        at = writer.offset
-                        writer.write(chunk)
-                        self.progress.update(blob, writer.offset)
-                        fresh = chunk[max(0, given - at) :]
-                        given = max(given, writer.offset)
-                        if fresh:
-                            yield fresh
-            except BodyCut as error:
-                tries = 1 if writer.offset >= best + _STEP else tries + 1
-                best = max(best, writer.offset)
-                if tries > self.source.tries:
-                    raise
-                self.progress.note(f"{error.message}: going on from byte {writer.offset}")
-                self.source.wait(tries - 1 or 1)
-        writer.commit()
-
     def _discard(self) -> None:
         """Delete the blobs that this pull brought and no image has."""
-        if not self._fetched:
+        if not self._blobs.fetched:
             return
         needed: set[str] = set()
         for image, entries in images.list_images(self.places):
             needed.update(layer.digest for layer in image.layers)
             for entry in entries:
                 needed |= layout.digests(entry)
-        for digest in self._fetched - needed:
+        for digest in self._blobs.fetched - needed:
             blobs.remove(self.places, digest)
 
 
@@ -381,9 +369,3 @@ def _check_platform(image: ImageRecord, wanted: Platform) -> None:
             f"no image for platform {wanted}; there is {ascii(str(there))[1:-1][:100]}",
             hint="--platform OS/ARCH chooses another; running it needs an emulator",
         )
-
-
-def _stored(places: Places, blob: Descriptor) -> Iterator[bytes]:
-    with open(blobs.path(places, blob.digest), "rb", buffering=0) as file:
-        while chunk := file.read(1 << 18):
-            yield chunk

@@ -61,6 +61,10 @@ class Staging:
         """Start unpacking one layer."""
         return Layer(self, chain, diff_id, compression)
 
+    def drop(self, chain: str) -> None:
+        """Throw away what was unpacked of one layer, to begin it anew."""
+        remove_tree(self.places, f"{self.directory}/{chain}", self.facts)
+
     def finish(self, image: ImageRecord, staged: dict[str, bytes]) -> None:
         """Put the staged layers in place, lowest first; `staged` maps chain ids to pending work.
 

@@ -87,6 +87,15 @@ def exists(places: Places, digest: str, size: int | None = None) -> bool:
     return size is None or found.st_size == size
 
 
+def held(places: Places, digest: str) -> bool:
+    """Say whether the blob, or a part of it, is here."""
+    try:
+        partial = f"{places.images}/{PARTIALS}/{oci_digest.hex_of(digest)}"
+        return exists(places, digest) or os.stat(partial).st_size > 0
+    except FileNotFoundError:
+        return False
+
+
 def read(places: Places, digest: str) -> bytes:
     """Return a small blob, verified. Raises CorruptStore when it is missing or damaged."""
     try:
@@ -100,14 +109,22 @@ def read(places: Places, digest: str) -> bytes:
 
 
 def put(places: Places, data: bytes) -> str:
-    """Store bytes that the caller has made or verified; return their digest."""
+    """Store small bytes that the caller has made or verified; return their digest.
+
+    A damaged blob of this name is replaced.
+    """
     digest = digest_of(data)
-    if not exists(places, digest, len(data)):
-        with Writer(places, digest, len(data)) as writer:
-            if not writer.done:
-                writer.restart()
-                writer.write(data)
-                writer.commit()
+    try:
+        if read(places, digest) == data:
+            return digest
+        remove(places, digest)
+    except CorruptStore:
+        remove(places, digest)
+    with Writer(places, digest, len(data)) as writer:
+        if not writer.done:
+            writer.restart()
+            writer.write(data)
+            writer.commit()
     return digest
 
 

@@ -235,17 +235,6 @@ def test_another_part_than_the_one_asked_for_is_an_error(
     assert "got bytes 1-" in refused(store, name)
 
 
-def test_a_part_that_was_wrong_is_refused_and_gone(
-    store: Store, registry: FaultRegistry, image: images.Image, name: str
-) -> None:
-    store("images")
-    partial = store.partial(image.layers[1])
-    partial.parent.mkdir(parents=True)
-    partial.write_bytes(b"x" * 1000)
-    assert "wrong digest" in refused(store, name)
-    store("pull", name)
-
-
 @pytest.mark.parametrize("asked", ["seconds", "date", ""])
 def test_a_busy_registry_is_asked_again_when_it_says(
     store: Store, registry: FaultRegistry, image: images.Image, name: str, asked: str

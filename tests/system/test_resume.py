@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""pull takes up what an earlier one left, believes none of it, and heals what is damaged."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures import fault_registry as faults
+from tests.fixtures import images
+from tests.fixtures.fault_registry import FaultRegistry
+from tests.fixtures.program import Program, within
+from tests.fixtures.store import Store
+
+pytestmark = pytest.mark.own
+NONE = "--network=none"
+
+
+@pytest.fixture
+def store(program: Program, tmp_path: Path) -> Iterator[Store]:
+    made = Store(program, tmp_path)
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def registry() -> Iterator[FaultRegistry]:
+    with FaultRegistry() as running:
+        yield running
+
+
+@pytest.fixture
+def image() -> images.Image:
+    """A root file system, and five layers of noise; the first of them is small."""
+    noise = random.Random(5)
+    sizes = (20_000, *[1_500_000] * 4)
+    layers = [{f"noise{number}": noise.randbytes(size)} for number, size in enumerate(sizes)]
+    return images.make([images.busybox_files(), *layers], {"Cmd": ["sh"]})
+
+
+@pytest.fixture
+def name(registry: FaultRegistry, image: images.Image) -> str:
+    return registry.serve("app", "1", image)
+
+
+def here(store: Store, image: images.Image) -> dict[str, int]:
+    """How many bytes of each layer are in the store."""
+    found = {}
+    for layer in image.layers:
+        for path in (store.blob(layer), store.partial(layer)):
+            try:
+                found[layer] = path.stat().st_size
+                break
+            except FileNotFoundError:
+                found[layer] = 0
+    return found
+
+
+def flip(path: Path) -> None:
+    """Change one bit in the middle of a file."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(data)
+
+
+# --- what was interrupted
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM, None])
+def test_an_interrupted_pull_fetches_only_the_missing_bytes(
+    store: Store,
+    registry: FaultRegistry,
+    image: images.Image,
+    name: str,
+    how: signal.Signals | None,
+) -> None:
+    sizes = {layer: len(image.blobs[layer]) for layer in image.layers}
+    total = sum(sizes.values())
+    for layer in image.layers:
+        registry.fault(layer, faults.slow(16_384, 0.004), times=1)
+    running = store.start("pull", name)
+    assert within(30, lambda: sum(here(store, image).values()) > total // 2)
+    if how is None:
+        registry.close()  # and never comes back: the pull gives up
+    else:
+        running.send_signal(how)
+    _out, err = running.communicate(timeout=60)
+    assert running.returncode != 0
+    assert b"Traceback" not in err
+    kept = here(store, image)
+    assert total // 2 < sum(kept.values()) < total
+    assert kept[image.layers[1]] == sizes[image.layers[1]]  # this one was finished
+    assert store("images", "-q").out == ""
+    with FaultRegistry() as again:
+        again_name = again.serve("app", "1", image)
+        assert store("pull", "-q", again_name).line == image.id[7:]
+        sent = {layer: again.sent.get(layer, 0) for layer in image.layers}
+        assert sent == {layer: sizes[layer] - kept[layer] for layer in image.layers}
+        words = ("sh", "-c", "cat /noise* | wc -c")
+        shown = store("run", "--rm", NONE, again_name, *words)
+    assert shown.line == str(20_000 + 4 * 1_500_000)
+    assert store("system", "check").out == ""
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["part", "all"])
+def test_a_part_that_was_wrong_is_fetched_anew_by_the_same_pull(
+    store: Store, registry: FaultRegistry, image: images.Image, name: str, whole: bool
+) -> None:
+    store("images")
+    layer = image.layers[2]
+    size = len(image.blobs[layer]) if whole else 1000
+    partial = store.partial(layer)
+    partial.parent.mkdir(parents=True)
+    partial.write_bytes(b"x" * size)
+    store("pull", name)
+    assert store.blob(layer).read_bytes() == image.blobs[layer]
+    assert store("run", "--rm", NONE, name, "wc", "-c", "/noise1").line.startswith("1500000 ")
+
+
+def test_a_part_is_of_no_use_where_the_registry_begins_anew(
+    store: Store, registry: FaultRegistry, image: images.Image, name: str
+) -> None:
+    store("images")
+    layer = image.layers[2]
+    partial = store.partial(layer)
+    partial.parent.mkdir(parents=True)
+    partial.write_bytes(b"x" * 1000)
+    registry.fault(layer, faults.without_range(), times=1)
+    store("pull", name)
+    assert len(registry.paths(layer)) == 1  # the blob came in well, its layer is unpacked again
+    assert store("run", "--rm", NONE, name, "wc", "-c", "/noise1").line.startswith("1500000 ")
+
+
+def test_a_layer_that_is_wrong_at_the_registry_is_not_asked_for_without_end(
+    store: Store, registry: FaultRegistry, image: images.Image, name: str
+) -> None:
+    store("images")
+    layer = image.layers[2]
+    partial = store.partial(layer)
+    partial.parent.mkdir(parents=True)
+    partial.write_bytes(image.blobs[layer][:1000])
+    registry.fault(layer, faults.without_range(500_000))
+    registry.fault(layer, faults.wrong())
+    error = store("pull", name, check=125).err
+    assert "Error: " in error
+    assert len(registry.paths(layer)) <= 5
+    assert not partial.exists() or partial.stat().st_size <= 500_000
+
+
+# --- what is damaged
+
+
+@pytest.mark.parametrize("what", ["layer", "config", "manifest"])
+def test_pull_heals_a_flipped_bit(
+    store: Store, registry: FaultRegistry, image: images.Image, name: str, what: str
+) -> None:
+    store("pull", name)
+    digest = {"layer": image.layers[3], "config": image.id, "manifest": image.digest}[what]
+    flip(store.blob(digest))
+    assert f"blob {digest} is damaged" in store("system", "check", check=125).out
+    registry.sent.clear()
+    assert store("pull", "-q", name).line == image.id[7:]
+    fetched = {key for key in registry.sent if key in image.layers}
+    assert fetched == ({digest} if what == "layer" else set())
+    assert store.blob(digest).read_bytes() == {**image.blobs, image.digest: image.manifest}[digest]
+    assert store("system", "check").out == ""
+
+
+@pytest.mark.parametrize("size", [0, 700])
+def test_pull_heals_a_blob_that_was_cut(
+    store: Store, image: images.Image, name: str, size: int
+) -> None:
+    store("pull", name)
+    store.blob(image.layers[3]).chmod(0o644)
+    os.truncate(store.blob(image.layers[3]), size)
+    store("pull", name)
+    assert store.blob(image.layers[3]).read_bytes() == image.blobs[image.layers[3]]
+    assert store("system", "check").out == ""
+
+
+def test_pull_heals_a_damaged_blob_whose_layer_is_lost(
+    store: Store, image: images.Image, name: str
+) -> None:
+    store("pull", name)
+    flip(store.blob(image.layers[3]))
+    for layer in (store.root / "layers").glob("*/*"):
+        if layer.is_dir():
+            store("unshare", "rm", "-rf", str(layer))
+    assert store("run", NONE, name, "true", check=125).err.count("Error: ") == 1
+    store("pull", name)
+    store("run", "--rm", NONE, name, "true")
+    assert store("system", "check").out == ""
+
+
+def test_a_damaged_blob_stays_gone_and_said_when_no_registry_has_it(
+    store: Store, registry: FaultRegistry, image: images.Image, name: str
+) -> None:
+    store("pull", name)
+    flip(store.blob(image.layers[3]))
+    registry.fault(image.layers[3], faults.status(404))
+    assert "Error: " in store("pull", name, check=125).err
+    assert store("run", "--rm", NONE, name, "wc", "-c", "/noise2").line.startswith("1500000 ")
+
+
+def test_run_with_pull_always_does_not_read_what_is_here(
+    store: Store, registry: FaultRegistry, image: images.Image, name: str
+) -> None:
+    store("pull", name)
+    flip(store.blob(image.layers[3]))
+    registry.sent.clear()
+    store("run", "--rm", NONE, "--pull=always", name, "true")
+    assert image.layers[3] not in registry.sent
