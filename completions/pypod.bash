@@ -139,6 +139,10 @@ __pypod_command() {
         flags='--authfile --cert-dir --creds --retry --retry-delay --tls-verify --help -h --log-level --root --runroot'
         valued='--authfile --cert-dir --creds --retry --retry-delay --log-level --root --runroot'
         stops=0 places='-' ;;
+    "image mount")
+        flags='--all -a --format --help -h --log-level --root --runroot'
+        valued='--format --log-level --root --runroot'
+        stops=0 places='image|...' ;;
     "image prune")
         flags='--all -a --blobs --filter --force -f --help -h --log-level --root --runroot'
         valued='--filter --log-level --root --runroot'
@@ -151,6 +155,10 @@ __pypod_command() {
         flags='--whatrequires --help -h --log-level --root --runroot'
         valued='--log-level --root --runroot'
         stops=0 places='image' ;;
+    "image umount"|"image unmount")
+        flags='--all -a --force -f --help -h --log-level --root --runroot'
+        valued='--log-level --root --runroot'
+        stops=0 places='image|...' ;;
     "images"|"image ls"|"image list")
         flags='--all -a --digests --filter -f --format --no-trunc --noheading -n --quiet -q --sort --help -h --log-level --root --runroot'
         valued='--filter -f --format --sort --log-level --root --runroot'
@@ -490,6 +498,9 @@ __pypod_value() {
     'image list-tags --log-level') kind='words debug info warn error' ;;
     'image list-tags --root') kind='dir' ;;
     'image list-tags --runroot') kind='dir' ;;
+    'image mount --log-level') kind='words debug info warn error' ;;
+    'image mount --root') kind='dir' ;;
+    'image mount --runroot') kind='dir' ;;
     'image prune --filter') kind='words ancestor= exited= id= label= name= volume= status=created status=running status=stopping status=exited status=unknown' ;;
     'image prune --log-level') kind='words debug info warn error' ;;
     'image prune --root') kind='dir' ;;
@@ -508,6 +519,9 @@ __pypod_value() {
     'image tree --log-level') kind='words debug info warn error' ;;
     'image tree --root') kind='dir' ;;
     'image tree --runroot') kind='dir' ;;
+    'image umount --log-level'|'image unmount --log-level') kind='words debug info warn error' ;;
+    'image umount --root'|'image unmount --root') kind='dir' ;;
+    'image umount --runroot'|'image unmount --runroot') kind='dir' ;;
     'images --filter'|'images -f'|'image ls --filter'|'image ls -f'|'image list --filter'|'image list -f') kind='words before= dangling=true dangling=false digest= id= label= reference= since=' ;;
     'images --format'|'image ls --format'|'image list --format') kind='words json table' ;;
     'images --sort'|'image ls --sort'|'image list --sort') kind='words created id repository size tag' ;;
@@ -802,7 +816,7 @@ __pypod_verbs() {
     'artifact') list='add extract inspect list ls pull push remove rm' ;;
     'container') list='attach commit create diff exec exists export inspect kill list logs ls port prune ps rename restart rm run start stop wait' ;;
     'generate') list='systemd' ;;
-    'image') list='copy delete diff exists history import inspect list list-tags load ls prune pull push rm save search sync tag tree untag' ;;
+    'image') list='copy delete diff exists history import inspect list list-tags load ls mount prune pull push rm save search sync tag tree umount unmount untag' ;;
     'manifest') list='add annotate create exists inspect push remove rm' ;;
     'system') list='check df info prune' ;;
     'volume') list='create exists inspect list ls prune remove rm' ;;

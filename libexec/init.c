@@ -121,6 +121,8 @@ static const struct verb {
     {"private", 0, 0, STAGE_SETUP, op_private},
     {"source", 3, 4, STAGE_SETUP, op_source},
     {"identity", 3, 3, STAGE_SETUP, op_identity},
+    {"show", 2, 2, STAGE_SETUP, op_show},
+    {"hide", 3, 3, STAGE_SETUP, op_hide},
     {"overlay", 5, SIZE_MAX, STAGE_SETUP, op_overlay},
     {"root", 1, 1, STAGE_SETUP, op_root},
     {"mount", 3, SIZE_MAX, STAGE_SETUP, op_mount},

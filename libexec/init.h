@@ -62,6 +62,8 @@ void op_append(struct init *init, const struct op *op);
 
 /* rootfs.c: the container's root, and what of it is hidden. */
 void op_private(struct init *init, const struct op *op);
+void op_show(struct init *init, const struct op *op);
+void op_hide(struct init *init, const struct op *op);
 void op_overlay(struct init *init, const struct op *op);
 void op_root(struct init *init, const struct op *op);
 void op_mask(struct init *init, const struct op *op);

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "init.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "mount.h"
 #include "uapi.h"
@@ -32,7 +34,58 @@ static void enter_root(struct init *init, const char *path)
         fail(init, path);
 }
 
+/* show DIRECTORY NAME: a place below a directory of the store to mount an image on (`image mount`). It is
+ * in a small tmpfs, made with the first one, so that nothing is left when the mount namespace ends. */
+void op_show(struct init *init, const struct op *op)
+{
+    struct stat own, above;
+    const char *directory = op->argv[0];
+
+    if (chdir(directory) < 0 || stat(".", &own) < 0 || stat("..", &above) < 0)
+        fail(init, directory);
+    if (own.st_dev == above.st_dev &&
+        (mount("tmpfs", directory, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=1m,mode=700") < 0 ||
+         chdir(directory) < 0))
+        fail(init, directory);
+    if (mkdir(op->argv[1], 0700) < 0 && errno != EEXIST)
+        fail(init, op->argv[1]);
+}
+
+static bool is_empty(const char *path)
+{
+    DIR *directory = opendir(path);
+    int entries = 0;
+
+    while (directory && readdir(directory))
+        entries++;
+    if (directory)
+        closedir(directory);
+    return entries == 2; /* "." and ".." */
+}
+
+/* hide DIRECTORY NAME now|lazy: the reverse, of all that is mounted there; the tmpfs goes with the last
+ * one. What is in use is EBUSY, or with `lazy` goes when it is not any more. */
+void op_hide(struct init *init, const struct op *op)
+{
+    const char *directory = op->argv[0];
+    int how = UMOUNT_NOFOLLOW | (strcmp(op->argv[2], "lazy") == 0 ? MNT_DETACH : 0);
+
+    if (chdir(directory) < 0)
+        fail(init, directory);
+    while (umount2(op->argv[1], how) == 0)
+        continue;
+    if (errno != EINVAL && errno != ENOENT) /* no mount point any more */
+        fail(init, op->argv[1]);
+    if (rmdir(op->argv[1]) < 0 && errno != ENOENT)
+        fail(init, op->argv[1]);
+    if (chdir("/") < 0)
+        fail(init, "/");
+    if (is_empty(directory))
+        umount2(directory, UMOUNT_NOFOLLOW);
+}
+
 /* overlay ROOT UPPER WORK OPTIONS LOWER...: the container's root file system, uppermost layer first.
+ * Without UPPER nobody can write to it; that takes a second directory below, an empty one.
  *
  * mount(2) takes one page of options, and 127 layers of full paths are more; fsconfig(2) could take
  * layers one by one only from Linux 6.5 on, and its strings end at 255 bytes. So the paths stand
@@ -41,6 +94,7 @@ static void enter_root(struct init *init, const char *path)
 void op_overlay(struct init *init, const struct op *op)
 {
     const char *root = op->argv[0];
+    bool writable = *op->argv[1];
     size_t lowers = op->argc - 4;
     char name[24];
     char *options = malloc(strlen(op->argv[3]) + 64 + lowers * 8);
@@ -50,10 +104,11 @@ void op_overlay(struct init *init, const struct op *op)
     if (mount("tmpfs", root, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=1m,mode=700") < 0 ||
         chdir(root) < 0)
         fail(init, root);
-    if (symlink(op->argv[1], "u") < 0 || symlink(op->argv[2], "w") < 0)
+    if (writable ? symlink(op->argv[1], "u") < 0 || symlink(op->argv[2], "w") < 0 : mkdir("e", 0755) < 0)
         fail(init, root);
     char *at = stpcpy(options, op->argv[3]);
-    at = stpcpy(at, *op->argv[3] ? ",upperdir=u,workdir=w,lowerdir=" : "upperdir=u,workdir=w,lowerdir=");
+    at = stpcpy(at, *op->argv[3] ? "," : "");
+    at = stpcpy(at, writable ? "upperdir=u,workdir=w,lowerdir=" : "lowerdir=");
     for (size_t i = 0; i < lowers; i++) {
         if (!*op->argv[4 + i]) { /* what follows holds data only: "::" (overlayfs.rst) */
             *at++ = ':';
@@ -64,7 +119,9 @@ void op_overlay(struct init *init, const struct op *op)
             fail(init, root);
         at += sprintf(at, i ? ":%s" : "%s", name);
     }
-    if (mount("overlay", ".", "overlay", 0, options) < 0)
+    if (!writable)
+        strcpy(at, ":e");
+    if (mount("overlay", ".", "overlay", writable ? 0 : MS_RDONLY | MS_NOSUID | MS_NODEV, options) < 0)
         fail(init, "overlay");
     free(options);
     enter_root(init, root);

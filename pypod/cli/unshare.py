@@ -25,6 +25,9 @@ def unshare(args: Args) -> int:
     program = _lookup(words[0])
     environment = dict(os.environ)
     environment["_PYPOD_USERNS"] = "done"
+    # A pypod in there is root of the namespace, and means the same store nevertheless.
+    environment["PYPOD_ROOT"] = args.places.graph
+    environment["PYPOD_RUNROOT"] = args.places.run
     ops = compile_tool(
         facts, [program, *words[1:]], env=environment, cwd=os.getcwd(), namespaces=("user", "mount")
     )

@@ -78,6 +78,7 @@ def remove(
 
 def _delete(places: Places, facts: HostFacts, descriptor: dict[str, Any]) -> None:
     """Delete an image. Killed on the way it leaves trash and nameless blobs."""
+    from pypod.engine import image_mount
     from pypod.engine.remove_tree import remove_tree
 
     image_id = layout.image_of(descriptor)
@@ -97,7 +98,9 @@ def _delete(places: Places, facts: HostFacts, descriptor: dict[str, Any]) -> Non
         for digest in own - digests:
             blobs.remove(places, digest)
 
-    layout.drop_image(places, image_id, after)
+    layout.drop_image(
+        places, image_id, after, lambda: image_mount.check_unused(places, image_id)
+    )
     for path in trash:
         remove_tree(places, path, facts)
 

@@ -40,6 +40,9 @@ def facts() -> HostFacts:
         kind = "root"
         uid_map = userns.identity_map("/proc/self/uid_map")
         gid_map = userns.identity_map("/proc/self/gid_map")
+        if sum(count for _inside, _outside, count in uid_map) == 1:
+            kind = "single"  # `pypod unshare` of a user who has no more
+            reason = "this user namespace has one id: every file in containers belongs to it"
     else:
         subuids = userns.ranges("/etc/subuid", user, uid)
         subgids = userns.ranges("/etc/subgid", user, uid)

@@ -52,6 +52,11 @@ class Places(Value):
         return self.graph + "/volumes"
 
     @property
+    def mounts(self) -> str:
+        """Where `image mount` mounts; always empty outside of its mount namespace."""
+        return self.graph + "/mounts"
+
+    @property
     def trash(self) -> str:
         """Renamed here first, deleted after: readers never see half an object."""
         return self.graph + "/trash"
@@ -132,6 +137,7 @@ def prepare(where: Places) -> None:
         where.layers,
         where.containers,
         where.names,
+        where.mounts,
         where.trash,
         where.tmp,
         where.cache,

@@ -54,6 +54,8 @@ _DESCRIPTIONS: dict[str, Callable[[tuple[str, ...]], str]] = {
     "source": lambda w: f"mount {w[1]}",
     "identity": lambda w: "become root of the container",
     "overlay": lambda w: f"overlay of {len(w) - 4} layers",
+    "show": lambda w: f"directory {w[0]}/{w[1]}",
+    "hide": lambda w: f"unmount {w[0]}/{w[1]}",
     "root": lambda w: f"root file system {w[0]}",
     "mount": lambda w: f"mount {w[1]} at {w[0]}",
     "bind": lambda w: f"bind {w[0]} -> {w[1]}{_flags(w[2])}",

@@ -67,6 +67,21 @@ def compile_over(
     return [*ops, op("overlay", *words), *_end(argv, exec_fd)]
 
 
+def compile_show(
+    base: str, name: str, lowers: Sequence[str], argv: Sequence[str], exec_fd: int
+) -> list[Op]:
+    """Return the plan that mounts layers read-only on BASE/NAME, in the caller's own namespaces."""
+    overlay = op("overlay", f"{base}/{name}", "", "", "userxattr", *lowers)
+    return [op("show", base, name), overlay, *_end(argv, exec_fd)]
+
+
+def compile_hide(
+    base: str, name: str, argv: Sequence[str], exec_fd: int, *, lazy: bool
+) -> list[Op]:
+    """Return the plan that undoes it; `lazy` also while somebody is in there."""
+    return [op("hide", base, name, "lazy" if lazy else "now"), *_end(argv, exec_fd)]
+
+
 def _begin(config: dict[str, Any], facts: HostFacts) -> list[Op]:
     if facts.map == "single":
         ops = plan.map_ops(facts, facts.uid_map, facts.gid_map)

@@ -213,14 +213,19 @@ def drop_names(places: Places, names: Iterable[str]) -> None:
 
 
 def drop_image(
-    places: Places, image_id: str, after: Callable[[list[dict[str, Any]]], None]
+    places: Places,
+    image_id: str,
+    after: Callable[[list[dict[str, Any]]], None],
+    check: Callable[[], None],
 ) -> None:
     """Take an image and all its names out of the index, then call `after` under the same lock.
 
+    `check` comes first, under the lock too, and raises to stop.
     `after` gets what is left, and may delete what none of it needs: a pull that finished since has
     its image in there, one that is about to finish waits for the lock and then looks again.
     """
     with Lock(places.images + "/.lock", create=True):
+        check()
         left = [entry for entry in read(places) if image_of(entry) != image_id]
         _write(places, left)
         after(left)

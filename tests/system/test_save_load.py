@@ -24,6 +24,7 @@ from tests.fixtures.program import Program
 from tests.fixtures.registry import Registry
 from tests.fixtures.store import Store
 
+archive = images.docker_archive
 FORMATS = ("docker-archive", "oci-archive", "oci-dir", "docker-dir")
 own = pytest.mark.own
 
@@ -38,20 +39,6 @@ def store(program: Program, tmp_path: Path) -> Iterator[Store]:
 def image(text: str = "more\n", **more: Any) -> images.Image:
     layers: list[Any] = [images.busybox_files(), {"etc/more": text.encode()}]
     return images.make(layers, {"Cmd": ["sh"]}, **more)
-
-
-def archive(made: images.Image, *names: str, **changes: Any) -> bytes:
-    """Return a docker archive of an image with plain layers; `changes` replace its parts."""
-    config = made.blobs[made.id]
-    entry = {
-        "Config": f"{made.id[7:]}.json",
-        "RepoTags": list(names),
-        "Layers": [f"{layer[7:]}.tar" for layer in made.layers],
-    }
-    files: dict[str, Any] = {f"{layer[7:]}.tar": made.blobs[layer] for layer in made.layers}
-    files[entry["Config"]] = config  # type: ignore[index]
-    files["manifest.json"] = json.dumps([{**entry, **changes}]).encode()
-    return images.tar(files)
 
 
 @own

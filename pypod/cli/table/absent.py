@@ -27,8 +27,7 @@ IN_GROUP = {
     "generate": frozenset(("kube", "spec")),
     "image": frozenset(
         (
-            "build mount scp sign trust"
-            " umount unmount"
+            "build scp sign trust"
         ).split()
     ),
     "volume": frozenset("export import mount reload unmount update".split()),

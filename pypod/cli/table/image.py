@@ -51,6 +51,24 @@ COMMANDS: dict[str, Command] = {
         "IMAGE",
         (),
     ),
+    "image mount": (
+        "pypod.cli.image_mount:mount",
+        "Mount images read-only and show where",
+        "[IMAGES...]",
+        (
+            ("--all -a", "all", "bool", "", "All images"),
+            ("--format", "format", "str", "FORMAT", "json instead of lines"),
+        ),
+    ),
+    "image unmount": (
+        "pypod.cli.image_mount:unmount",
+        "Unmount images",
+        "[IMAGES...]",
+        (
+            ("--all -a", "all", "bool", "", "All that are mounted"),
+            ("--force -f", "force", "bool", "", "Also while somebody is in them"),
+        ),
+    ),
     **image_move.COMMANDS,
     **image_search.COMMANDS,
     **IMAGE_COMMANDS,

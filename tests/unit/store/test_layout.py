@@ -85,7 +85,7 @@ def test_a_removed_image_goes_with_all_its_names(places: Places) -> None:
     layout.set_names(places, descriptor("a"), ["x/n:1", "x/n:2"])
     layout.set_names(places, descriptor("b"), ["x/m:1"])
     seen: list[Any] = []
-    layout.drop_image(places, layout.image_of(descriptor("a")), seen.extend)
+    layout.drop_image(places, layout.image_of(descriptor("a")), seen.extend, lambda: None)
     assert names(places) == {"b": ["x/m:1"]}
     assert [layout.name_of(entry) for entry in seen] == ["x/m:1"]
 
