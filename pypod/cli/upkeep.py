@@ -140,9 +140,8 @@ def df(args: Args) -> int:
     heading = ["TYPE", "TOTAL", "ACTIVE", "SIZE", "RECLAIMABLE"]
     keys = ("Type", "Total", "Active", "Size", "Reclaimable")
     columns.print_table([heading, *([str(row[key]) for key in keys] for row in rows)])
-    if found.packed and sys.stdout.isatty():
-        text = f"{units.human_size(found.packed)} of the images are packed copies of their layers"
-        print(f"\n{text}: pypod image prune --blobs drops them")
+    if found.packed[1] and sys.stdout.isatty():
+        print("\nImage blobs are the packed copies of layers: pypod image prune --blobs drops them")
     return 0
 
 

@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the store takes on the disk, by kind: images, containers, volumes.
 
-Blobs are stat(2)ed; unpacked layers never change, so each is weighed once and its size kept in
-`cache/sizes.json`; what containers and volumes hold is weighed each time, by one pypod-files.
+An image takes what `images` shows of it, from its summary; blobs, the packed copies of its layers,
+are stat(2)ed; what containers and volumes hold is weighed each time, by one pypod-files.
 """
 
 from __future__ import annotations
 
-import os
-
 from pypod.engine import image_list, images, ps, volume_list
-from pypod.kernel import fastjson
 from pypod.runtime import files
 from pypod.store import blobs
 from pypod.value import Value
@@ -41,9 +38,11 @@ class DiskUse(Value):
 
     images: tuple[ImageUse, ...]
     images_size: int
-    """Each layer once: as it came, and unpacked."""
-    packed: int
-    """The part of it that `image prune --blobs` would drop."""
+    """Each unpacked layer once, and the configurations."""
+    images_idle: int
+    """The part of it that only images without containers have."""
+    packed: tuple[int, int]
+    """How many packed layers lie beside, and their bytes: `image prune --blobs` drops them."""
     containers: tuple[tuple[Row, int], ...]
     volumes: tuple[tuple[Volume, int, int], ...]
     """(volume, size, how many containers use it)"""
@@ -59,8 +58,9 @@ class DiskUse(Value):
                 len(self.images),
                 len(self.images) - len(idle),
                 self.images_size,
-                min(self.images_size, sum(one.size - one.shared for one in idle)),
+                self.images_idle,
             ),
+            _row("Image Blobs", self.packed[0], 0, self.packed[1], self.packed[1]),
             _row(
                 "Containers",
                 len(self.containers),
@@ -93,22 +93,14 @@ def measure(places: Places, facts: HostFacts) -> DiskUse:
     containers = ps.rows(places)
     volumes = volume_list.chosen(places, ())
     uppers = [f"{row.container.directory}/upper" for row in containers]
-    mounts = [volume.mountpoint for volume in volumes]
-    layers = _layers(places)
-    known = _read_cache(places)
-    fresh = [name for name in layers if name not in known]
-    asked = [*uppers, *mounts, *(f"{places.layers}/{name}" for name in fresh)]
-    sizes = _weigh(facts, asked)
-    kept = {name: known[name] for name in layers if name in known}
-    kept.update(zip(fresh, sizes[len(uppers) + len(mounts) :], strict=True))
-    if fresh or len(kept) != len(known):
-        _write_cache(places, kept)
+    sizes = _weigh(facts, [*uppers, *(volume.mountpoint for volume in volumes)])
     used = volume_list.users(places)
-    found, total, packed = _images(places, kept)
+    found, total, idle = _images(places)
     return DiskUse(
         images=found,
         images_size=total,
-        packed=packed,
+        images_idle=idle,
+        packed=_packed(places, found),
         containers=tuple(zip(containers, sizes, strict=False)),
         volumes=tuple(
             (volume, size, len(used.get(volume.name, ())))
@@ -124,65 +116,46 @@ def _weigh(facts: HostFacts, paths: list[str]) -> list[int]:
     return [int(line) for line in answer.split()]
 
 
-def _layers(places: Places) -> list[str]:
-    found = []
-    for kind in sorted(os.listdir(places.layers)) if os.path.isdir(places.layers) else ():
-        for name in os.listdir(f"{places.layers}/{kind}"):
-            if len(name) == 64:
-                found.append(f"{kind}/{name}")
-    return found
-
-
-def _images(places: Places, layers: dict[str, int]) -> tuple[tuple[ImageUse, ...], int, int]:
-    """Return each image's use, the size of all together, and that of the packed layers."""
+def _images(places: Places) -> tuple[tuple[ImageUse, ...], int, int]:
+    """Return each image's use, the size of all together, and what only idle ones have of it."""
     pairs = images.list_images(places)
-    parts: list[dict[str, int]] = []
-    for image, _entries in pairs:
-        own = {}
-        for descriptor in image.layers:
-            if blobs.exists(places, descriptor.digest):
-                own[descriptor.digest] = descriptor.size
-        for chain in image.chain_ids:
-            for name in (f"full/{chain}", f"single/{chain}"):
-                if name in layers:
-                    own[name] = layers[name]
-        parts.append(own)
+    counts = image_list.containers_of(places)
     holders: dict[str, int] = {}
-    for own in parts:
+    every: dict[str, int] = {}
+    active: set[str] = set()
+    for image, _entries in pairs:
+        own = _parts(image)
+        every.update(own)
+        if counts.get(image.id):
+            active.update(own)
         for name in own:
             holders[name] = holders.get(name, 0) + 1
-    containers = image_list.containers_of(places)
     found = tuple(
         ImageUse(
             image=image,
             entries=tuple(entries),
-            size=sum(own.values()),
-            shared=sum(size for name, size in own.items() if holders[name] > 1),
-            containers=containers.get(image.id, 0),
+            size=image.size,
+            shared=sum(size for name, size in _parts(image).items() if holders[name] > 1),
+            containers=counts.get(image.id, 0),
         )
-        for (image, entries), own in zip(pairs, parts, strict=True)
+        for image, entries in pairs
     )
-    every = {name: size for own in parts for name, size in own.items()}
-    packed = sum(size for name, size in every.items() if name.startswith("sha256:"))
-    return found, sum(every.values()), packed
+    idle = sum(size for name, size in every.items() if name not in active)
+    return found, sum(every.values()), idle
 
 
-def _read_cache(places: Places) -> dict[str, int]:
-    try:
-        with open(f"{places.cache}/sizes.json", "rb") as file:
-            found = fastjson.loads(file.read())
-    except (OSError, fastjson.BadJson):
-        return {}
-    if not isinstance(found, dict):
-        return {}
-    return {name: size for name, size in found.items() if isinstance(size, int)}
+def _parts(image: ImageRecord) -> dict[str, int]:
+    """Return what an image is made of: its layers by chain id, and the rest."""
+    own = dict(zip(image.chain_ids, image.sizes, strict=True))
+    own[image.id] = image.size - sum(image.sizes)
+    return own
 
 
-def _write_cache(places: Places, sizes: dict[str, int]) -> None:
-    staged = f"{places.cache}/sizes.json.{os.getpid()}"
-    try:
-        with open(staged, "wb") as file:
-            file.write(fastjson.dumps(sizes).encode())
-        os.rename(staged, f"{places.cache}/sizes.json")
-    except OSError:
-        pass  # a full disk: weighed again next time
+def _packed(places: Places, found: tuple[ImageUse, ...]) -> tuple[int, int]:
+    sizes = {
+        layer.digest: layer.size
+        for one in found
+        for layer in one.image.layers
+        if blobs.exists(places, layer.digest)
+    }
+    return len(sizes), sum(sizes.values())

@@ -24,7 +24,7 @@ class Step(Value):
     created_text: str
     created_by: str
     size: int
-    """Bytes of the layer as it is stored, 0 for a step that made none."""
+    """Bytes of the layer as it is unpacked, 0 for a step that made none."""
     comment: str
     tags: tuple[str, ...] = ()
 
@@ -33,7 +33,7 @@ def steps(places: Places, word: str) -> list[Step]:
     """Return the history of an image. Raises ImageNotKnown."""
     image = images.find(places, word)
     names = tuple(name for name in images.names_of(places, image.id) if "@" not in name)
-    sizes = [layer.size for layer in image.layers]
+    sizes = list(image.sizes)
     found: list[Step] = []
     for entry in image.history:
         size = 0 if entry.get("empty_layer") or not sizes else sizes.pop(0)
@@ -74,8 +74,8 @@ def layers(places: Places, image: ImageRecord) -> list[Layer]:
     """Return the layers of an image, the lowest first."""
     tops = _tops(places)
     return [
-        Layer(chain, layer.size, tops.get(chain, ()))
-        for chain, layer in zip(image.chain_ids, image.layers, strict=True)
+        Layer(chain, size, tops.get(chain, ()))
+        for chain, size in zip(image.chain_ids, image.sizes, strict=True)
     ]
 
 
@@ -89,7 +89,7 @@ def above(places: Places, image: ImageRecord) -> list[tuple[int, Layer]]:
             continue
         for number in range(depth, len(other.chain_ids)):
             chain = other.chain_ids[number]
-            layer = Layer(chain, other.layers[number].size, tops.get(chain, ()))
+            layer = Layer(chain, other.sizes[number], tops.get(chain, ()))
             found.setdefault(chain, (number - depth, layer))
     return list(found.values())
 

@@ -9,7 +9,7 @@ from pypod.engine import images
 from pypod.errors import NoSuchContainer, ObjectInUse, PypodError
 from pypod.kernel import fastjson
 from pypod.oci import manifest as oci_manifest
-from pypod.store import blobs, layout, objects, summary
+from pypod.store import blobs, layers, layout, objects, summary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ def _drop_layers(places: Places, image: ImageRecord, needed: set[str]) -> list[s
             path = f"{places.trash}/{chain}.{os.urandom(4).hex()}"
             os.rename(directory, path)
             gone.append(path)
-            for suffix in (".passwd", ".group"):
+            for suffix in layers.BESIDE:
                 try:
                     os.unlink(directory + suffix)
                 except FileNotFoundError:

@@ -15,8 +15,8 @@ from pypod.kernel import config, paths
 from pypod.oci import digest as oci_digest
 from pypod.oci import manifest as oci_manifest
 from pypod.oci import reference, registries
-from pypod.oci.image import ImageRecord, record
-from pypod.store import blobs, layout, summary
+from pypod.oci.image import ImageRecord, record, weighed
+from pypod.store import blobs, layers, layout, summary
 from pypod.value import Value
 
 TYPE_CHECKING = False
@@ -223,13 +223,14 @@ def add_image(
     *,
     content_type: str = "",
     index: bytes = b"",
-    size: int | None = None,
+    sizes: tuple[int, ...] = (),
 ) -> ImageRecord:
     """Make an image known whose layers are in the store: blobs, summary, and the names last.
 
     A docker v2s2 manifest is kept byte for byte and gets an OCI twin, always the same one.
-    `size` is that of the unpacked layers where it is known. Raises IntegrityError, RegistryError
-    for what is not an image, and CorruptStore when another command removed a blob meanwhile.
+    `sizes` are those of layers that are not unpacked yet, where they are known. Raises
+    IntegrityError, RegistryError for what is not an image, and CorruptStore when another command
+    removed a blob meanwhile.
     """
     from pypod.kernel import fastjson, strictjson
 
@@ -251,8 +252,7 @@ def add_image(
         index=blobs.digest_of(index) if index else "",
         original=original,
     )
-    if size is not None:
-        image = image.replace(size=size)
+    image = weighed(image, sizes or layers.sizes(places, image.chain_ids))
     small = [data for data in (config, manifest, stored, index) if data]
     for data in small:
         blobs.put(places, data)
@@ -280,6 +280,8 @@ def is_embedded(name: str) -> bool:
 
 def embedded(places: Places) -> ImageRecord:
     """Put the image that comes with pypod into the store; no network is needed."""
+    import zlib
+
     from pypod.kernel import fastjson
 
     source = paths.LIBEXEC + "/hello"
@@ -295,9 +297,14 @@ def embedded(places: Places) -> ImageRecord:
         parsed = oci_manifest.parse(fastjson.loads(manifest), descriptor["mediaType"])
         if not isinstance(parsed, oci_manifest.Manifest):
             raise CorruptStore(f"{source}: not an image")
+        sizes = []
         for layer in parsed.layers:
-            blobs.put(places, blob(layer.digest))
-        return add_image(places, manifest, blob(parsed.config.digest), [reference.EMBEDDED])
+            packed = blob(layer.digest)
+            blobs.put(places, packed)
+            sizes.append(len(zlib.decompress(packed, 31)))
+        config = blob(parsed.config.digest)
+        names = [reference.EMBEDDED]
+        return add_image(places, manifest, config, names, sizes=tuple(sizes))
     except OSError as error:
         raise PypodError(
             f"the image that comes with pypod is missing: {error.filename}: {error.strerror}",

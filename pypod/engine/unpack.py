@@ -19,7 +19,7 @@ from pypod.errors import IntegrityError, NoSpace, PypodError
 from pypod.kernel import log
 from pypod.kernel.locks import Lock
 from pypod.runtime import files
-from pypod.store import blobs
+from pypod.store import blobs, layers
 from pypod.store.layers import Layers
 
 TYPE_CHECKING = False
@@ -94,7 +94,7 @@ class Staging:
 
     def _place(self, chain: str) -> None:
         source, target = f"{self.directory}/{chain}", self.layers.path(chain)
-        for suffix in (".passwd", ".group"):
+        for suffix in layers.BESIDE:
             if os.path.exists(source + suffix):
                 os.rename(source + suffix, target + suffix)
         try:
@@ -125,6 +125,7 @@ class Layer:
         directory = f"{staging.directory}/{chain}"
         os.mkdir(directory, 0o755)
         os.chmod(directory, 0o755)
+        self._directory = directory
         self._inflater = packing.inflater(compression, self._take)
         self._hash = sha256()
         self._given = self._plain = self._looked = 0
@@ -188,6 +189,7 @@ class Layer:
             raise IntegrityError(
                 f"the layer unpacks to {found}, the image says {self._diff_id}: wrong diff_id"
             )
+        layers.write_size(self._directory, self._plain)
         skipped = pending.split(b"\0")[-3].decode()
         if skipped != "0":
             log.info(f"{self._noun}: {skipped} device files left out, a container has its own")

@@ -21,11 +21,11 @@ from pypod.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
 
-SUMMARY_VERSION = 1
+SUMMARY_VERSION = 2
 """A summary of another version is made again from the image's blobs."""
 
 _HISTORY_MOST = 2048
@@ -47,7 +47,7 @@ class ImageRecord(Value):
     os: str
     variant: str
     size: int
-    """Bytes: the unpacked layers if they were counted, else their blobs and the configuration."""
+    """Bytes of the configuration and the layers as they are unpacked."""
     chain_ids: tuple[str, ...]
     """Names of the unpacked layers, hexadecimal, lowest first (image-spec, config.md: chain id)."""
     diff_ids: tuple[str, ...]
@@ -58,6 +58,9 @@ class ImageRecord(Value):
     """Digest of the index that it was chosen from."""
     original: str = ""
     """Digest of the docker v2s2 manifest that it was pulled as."""
+    sizes: tuple[int, ...] = ()
+    """Bytes of each layer's tar (podman's and docker's size of a layer); before it was ever
+    unpacked, of its blob."""
 
     @property
     def top(self) -> str:
@@ -79,9 +82,18 @@ class ImageRecord(Value):
             raise ValueError("the summary is of another version of pypod")
         fields = {key: summary[key] for key in ImageRecord._fields}
         fields["layers"] = tuple(Descriptor(*entry) for entry in summary["layers"])
-        for name in ("chain_ids", "diff_ids", "history"):
+        for name in ("chain_ids", "diff_ids", "sizes", "history"):
             fields[name] = tuple(fields[name])
         return ImageRecord(**fields)
+
+
+def weighed(image: ImageRecord, sizes: Iterable[int | None]) -> ImageRecord:
+    """Return the image with the sizes of its layers, as far as they are known."""
+    found = tuple(
+        known if size is None else size for size, known in zip(sizes, image.sizes, strict=True)
+    )
+    made: ImageRecord = image.replace(sizes=found, size=image.size - sum(image.sizes) + sum(found))
+    return made
 
 
 def chain_ids(diff_ids: tuple[str, ...], sha256: Callable[[bytes], str]) -> tuple[str, ...]:
@@ -136,6 +148,7 @@ def record(
         chain_ids=chain_ids(diff_ids, sha256),
         diff_ids=diff_ids,
         layers=manifest.layers,
+        sizes=tuple(layer.size for layer in manifest.layers),
         history=_history(history),
         author=_text(document.get("author")),
         index=index,

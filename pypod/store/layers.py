@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Unpacked layers by chain id: `layers/<map>/<chain id>` and, beside it, passwd and group."""
+"""Unpacked layers by chain id: `layers/<map>/<chain id>` and, beside it, passwd, group and size."""
 
 from __future__ import annotations
 
@@ -13,6 +13,33 @@ if TYPE_CHECKING:
 
     from pypod.kernel.paths import Places
     from pypod.spec.facts import HostFacts
+
+
+MAPS = ("full", "single")
+"""The maps that layers are unpacked for; other maps' trees are made of theirs."""
+BESIDE = (".passwd", ".group", ".size")
+"""What lies beside a layer, and comes and goes with it."""
+
+
+def sizes(places: Places, chains: Iterable[str]) -> tuple[int | None, ...]:
+    """Return the bytes of each layer's tar; None for one that is not unpacked."""
+    return tuple(_size(places, chain) for chain in chains)
+
+
+def _size(places: Places, chain: str) -> int | None:
+    for kind in MAPS:
+        try:
+            with open(f"{places.layers}/{kind}/{chain}.size", "rb", buffering=0) as file:
+                return int(file.read(32))
+        except (OSError, ValueError):
+            continue
+    return None
+
+
+def write_size(directory: str, size: int) -> None:
+    """Note the size of the tar that a directory was unpacked from."""
+    with open(f"{directory}.size", "wb", buffering=0) as file:
+        file.write(b"%d" % size)
 
 
 class Layers:

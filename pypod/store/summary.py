@@ -12,8 +12,8 @@ from pypod.errors import CorruptStore
 from pypod.kernel import fastjson
 from pypod.oci import digest as oci_digest
 from pypod.oci import manifest as oci_manifest
-from pypod.oci.image import ImageRecord, record
-from pypod.store import blobs
+from pypod.oci.image import ImageRecord, record, weighed
+from pypod.store import blobs, layers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,7 +75,8 @@ def _made_again(
         config = fastjson.loads(blobs.read(places, found.config.digest))
     except fastjson.BadJson as error:
         raise CorruptStore(f"image {image_id[7:19]}: {error}") from None
-    return record(found, manifest, config, blobs.sha256_hex, index=index, original=original)
+    image = record(found, manifest, config, blobs.sha256_hex, index=index, original=original)
+    return weighed(image, layers.sizes(places, image.chain_ids))
 
 
 def remove(places: Places, image_id: str) -> None:

@@ -120,14 +120,56 @@ def test_df_shows_what_each_kind_takes(store: Store) -> None:
     assert by_type["Local Volumes"]["RawReclaimable"] == 0
     assert by_type["Images"]["RawSize"] > 1000000
     assert (by_type["Images"]["Total"], by_type["Images"]["Active"]) == (1, 1)
+    assert by_type["Image Blobs"]["RawSize"] > 1000
     table = store("system", "df").out.splitlines()
     assert table[0].split() == ["TYPE", "TOTAL", "ACTIVE", "SIZE", "RECLAIMABLE"]
-    assert table[2].split() == ["Containers", "1", "0", "2MB", "2MB", "(100%)"]
+    assert table[2].split()[:4] == ["Image", "Blobs", "2", "0"]
+    assert table[3].split() == ["Containers", "1", "0", "2MB", "2MB", "(100%)"]
     shown = store("system", "df", "-v").out
     assert "Images space usage:" in shown and "LOCAL VOLUMES" in shown and "VOLUME NAME" in shown
     line = store("system", "df", "--format", "{{.Type}} {{.Total}}").out.splitlines()[0]
     assert line == "Images 1"
     store("system", "df", "--verbose", "--format", "json", check=125)
+
+
+def test_sizes_are_those_of_unpacked_layers_everywhere(store: Store, registry: Registry) -> None:
+    big = {"zeros": b"\0" * 3_000_000}
+    made = images.make([{"below": b"x" * 500_000}, big], {"Cmd": ["/x"]})
+    plain = len(images.tar({"below": b"x" * 500_000})), len(images.tar(big))
+    config = len(made.blobs[made.id])
+    name = registry.push(made, "upkeep/sizes")
+    store("pull", "-q", name)
+    other = images.make([{"below": b"x" * 500_000}], {"Cmd": ["/y"]})
+    second = registry.push(other, "upkeep/shares")
+    store("pull", "-q", second)
+
+    def sizes() -> tuple[object, ...]:
+        shown = json.loads(store("image", "inspect", name).out)[0]
+        listed = json.loads(store("images", "--format", "json", name).out)[0]
+        assert shown["Size"] == shown["VirtualSize"] == listed["Size"] == listed["VirtualSize"]
+        history = [one["size"] for one in json.loads(store("history", "--format=json", name).out)]
+        return shown["Size"], history, store("image", "tree", name).out
+
+    found = sizes()
+    assert found[0] == sum(plain) + config and found[1] == [plain[1], plain[0]]
+    assert "3.011MB" in str(found[2])
+    assert "3.52 MB" in store("images", name).out
+    assert json.loads(store("image", "inspect", second).out)[0]["Size"] == plain[0] + len(
+        other.blobs[other.id]
+    )
+    (store.root / "summary" / f"{made.id[7:]}.json").unlink()
+    assert sizes() == found
+    store("create", NONE, second)
+    rows = {one["Type"]: one for one in json.loads(store("system", "df", "--format=json").out)}
+    base = json.loads(store("image", "inspect", "base").out)[0]["Size"]
+    every = base + sum(plain) + config + len(other.blobs[other.id])
+    assert rows["Images"]["RawSize"] == every
+    # What the image with a container shares is not to be had.
+    assert rows["Images"]["RawReclaimable"] == base + plain[1] + config
+    store("image", "prune", "-f", "--blobs")
+    rows = {one["Type"]: one for one in json.loads(store("system", "df", "--format=json").out)}
+    assert (rows["Images"]["RawSize"], rows["Image Blobs"]["RawSize"]) == (every, 0)
+    assert sizes() == found
 
 
 def test_system_prune_removes_what_is_not_used(store: Store) -> None:
