@@ -32,11 +32,6 @@ struct copied_link {
     char path[];
 };
 
-struct copied_directory {
-    struct copied_directory *next, *before;
-    char path[];
-};
-
 static int open_exactly(int top, const char *path, uint64_t flags)
 {
     struct open_request how = {.flags = flags | O_CLOEXEC | O_NOFOLLOW,
@@ -83,20 +78,28 @@ static int owner_of(const struct copy *copy, const struct stat *found, uid_t *ui
     return copy->rules ? copy->rules->owner(copy, found, uid, gid) : 0;
 }
 
-int copy_attributes(const struct copy *copy, int from, int to)
+/* `mode` is what `to` was made with, -1 when that is not known. */
+static int give_attributes(const struct copy *copy, int from, int to, const struct stat *found, int mode)
 {
-    struct stat found;
+    struct timespec times[2] = {found->st_atim, found->st_mtim};
     uid_t uid;
     gid_t gid;
 
-    if (fstat(from, &found) < 0 || owner_of(copy, &found, &uid, &gid) < 0)
+    if (owner_of(copy, found, &uid, &gid) < 0)
         return -1;
-    struct timespec times[2] = {found.st_atim, found.st_mtim};
     /* The owner first: changing it takes set-id bits and capabilities away. */
     if ((copy->owners && fchown(to, uid, gid) < 0) ||
-        fchmod(to, found.st_mode & 07777) < 0 || copy_xattrs(copy, from, to) < 0 || futimens(to, times) < 0)
+        ((int)(found->st_mode & 07777) != mode && fchmod(to, found->st_mode & 07777) < 0) ||
+        copy_xattrs(copy, from, to) < 0 || futimens(to, times) < 0)
         return -1;
     return 0;
+}
+
+int copy_attributes(const struct copy *copy, int from, int to)
+{
+    struct stat found;
+
+    return fstat(from, &found) < 0 ? -1 : give_attributes(copy, from, to, &found, -1);
 }
 
 static int copy_range(int from, int to, off_t at, off_t end)
@@ -164,10 +167,17 @@ static int link_again(struct copy *copy, const struct stat *found, int directory
     return 0;
 }
 
+static int open_file(const struct copy *copy, int parent, const char *name)
+{
+    if (copy->rules && copy->rules->open)
+        return copy->rules->open(copy, parent, name);
+    return openat(parent, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+}
+
 static int copy_file(struct copy *copy, int parent, int into, const char *name)
 {
     struct stat found;
-    cleanup_fd int from = openat(parent, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    cleanup_fd int from = open_file(copy, parent, name);
 
     if (from < 0)
         return errno == ENOENT || errno == ELOOP || errno == ENXIO ? 0 : -1;
@@ -175,14 +185,20 @@ static int copy_file(struct copy *copy, int parent, int into, const char *name)
         return -1;
     if (!S_ISREG(found.st_mode))
         return 0; /* it was one when it was listed */
+    if (!(copy->parts & (found.st_nlink > 1 ? COPY_LINKED : COPY_SINGLE))) {
+        copy->linked |= found.st_nlink > 1;
+        return 0;
+    }
     int linked = found.st_nlink > 1 ? link_again(copy, &found, into, name) : 0;
     if (linked)
         return linked < 0 ? -1 : 0;
-    cleanup_fd int to = openat(into, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    /* The mode at once spares a call: nobody else sees the file yet. */
+    int mode = copy->rules ? (int)(found.st_mode & 0777) : 0600;
+    cleanup_fd int to = openat(into, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
     if (to < 0 || (copy->rules ? copy->rules->data(copy, from, to, found.st_size)
                                : copy_data(from, to, found.st_size)) < 0)
         return -1;
-    return copy_attributes(copy, from, to);
+    return give_attributes(copy, from, to, &found, copy->rules ? mode : -1);
 }
 
 static int give(const struct copy *copy, int into, const char *name, const struct stat *found)
@@ -243,18 +259,36 @@ static int remember_directory(struct copy *copy)
     return 0;
 }
 
-/* One entry; copy->path is its path. */
-static int copy_entry(struct copy *copy, int parent, int into, const char *name)
+static int copy_directory(struct copy *copy, int into, const char *name)
 {
+    if (!(copy->parts & COPY_DIRECTORIES))
+        return 0;
+    return mkdirat(into, name, 0700) < 0 ? -1 : remember_directory(copy);
+}
+
+/* One entry; copy->path is its path. */
+static int copy_entry(struct copy *copy, int parent, int into, const struct dirent *entry)
+{
+    const char *name = entry->d_name;
     struct stat found;
 
+    if (copy->rules) { /* an immutable tree: what the kernel listed is still true */
+        if (entry->d_type == DT_DIR)
+            return copy_directory(copy, into, name);
+        if (entry->d_type != DT_UNKNOWN && copy->parts == COPY_DIRECTORIES)
+            return 0;
+        if (entry->d_type == DT_REG)
+            return copy_file(copy, parent, into, name);
+    }
     if (fstatat(parent, name, &found, AT_SYMLINK_NOFOLLOW) < 0)
         return errno == ENOENT ? 0 : -1;
     copy->entries++;
     if (S_ISDIR(found.st_mode))
-        return mkdirat(into, name, 0700) < 0 ? -1 : remember_directory(copy);
+        return copy_directory(copy, into, name);
     if (S_ISREG(found.st_mode))
         return copy_file(copy, parent, into, name);
+    if (!(copy->parts & COPY_SINGLE))
+        return 0;
     if (S_ISLNK(found.st_mode))
         return copy_link(copy, parent, into, name, &found);
     if (S_ISFIFO(found.st_mode))
@@ -262,7 +296,7 @@ static int copy_entry(struct copy *copy, int parent, int into, const char *name)
     return copy->rules ? copy->rules->other(copy, into, name, &found) : 0;
 }
 
-static int copy_level(struct copy *copy, const char *path)
+int copy_level(struct copy *copy, const char *path)
 {
     struct dirent *entry;
     int failed = 0;
@@ -283,7 +317,7 @@ static int copy_level(struct copy *copy, const char *path)
             errno = ENAMETOOLONG;
             failed = -1;
         } else {
-            failed = copy_entry(copy, dirfd(stream), into, name);
+            failed = copy_entry(copy, dirfd(stream), into, entry);
         }
     }
     int saved = errno;
@@ -306,15 +340,11 @@ static int finish_directories(struct copy *copy)
     return copy_attributes(copy, copy->from, copy->to);
 }
 
-int copy_tree(struct copy *copy)
+int copy_finish(struct copy *copy)
 {
-    if (copy_level(copy, "") < 0)
-        return -1;
-    for (struct copied_directory *one = copy->first; one; one = one->next)
-        if (copy_level(copy, one->path) < 0)
-            return -1;
-    if (finish_directories(copy) < 0)
-        return -1;
+    int failed = finish_directories(copy);
+    int saved = errno;
+
     for (size_t i = 0; i < COPY_BUCKETS; i++)
         for (struct copied_link *one; (one = copy->links[i]);) {
             copy->links[i] = one->next;
@@ -325,5 +355,17 @@ int copy_tree(struct copy *copy)
         free(one);
     }
     copy->last = NULL;
-    return 0;
+    errno = saved;
+    return failed;
+}
+
+int copy_tree(struct copy *copy)
+{
+    copy->parts = COPY_ALL;
+    if (copy_level(copy, "") < 0)
+        return -1;
+    for (struct copied_directory *one = copy->first; one; one = one->next)
+        if (copy_level(copy, one->path) < 0)
+            return -1;
+    return copy_finish(copy);
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
@@ -34,6 +35,7 @@ static struct map uids, gids;
 /* Where the data of a merged tree lies: directories of `layers`, uppermost first. None: copy it. */
 static int layers = -1;
 static char **chains;
+static uint64_t *done; /* by all processes together */
 
 static void read_map(struct map *map, char *text)
 {
@@ -67,27 +69,79 @@ static int owner(const struct copy *copy, const struct stat *found, uid_t *uid, 
     return shifted(&uids, found->st_uid, uid) < 0 || shifted(&gids, found->st_gid, gid) < 0 ? -1 : 0;
 }
 
-/* The layer that shows the file of this path: the uppermost one that has it. */
-static const char *layer_of(const char *path, char *name, size_t room)
-{
-    struct stat found;
+/* A directory in each of the layers, -1 where it is none: all files of one directory are read in a row. */
+static char directory[PATH_MAX];
+static int *opened;
+static char *place; /* of the file whose data is wanted, below `layers` */
 
-    for (char **chain = chains; *chain; chain++) {
-        snprintf(name, room, "/%s/%s", *chain, path);
-        cleanup_fd int fd = open_exact(layers, name + 1, O_PATH | O_NOFOLLOW);
-        if (fd >= 0 && fstat(fd, &found) == 0)
-            return S_ISREG(found.st_mode) ? name : NULL;
+static int enter(const char *path, size_t length)
+{
+    size_t count = 0;
+
+    while (chains[count])
+        count++;
+    if (!opened) {
+        opened = calloc(count, sizeof *opened);
+        place = malloc(2 * PATH_MAX);
+        if (!opened || !place)
+            return -1;
+    } else if (strlen(directory) == length && memcmp(directory, path, length) == 0) {
+        return 0;
+    } else {
+        for (size_t i = 0; i < count; i++)
+            close_fd(&opened[i]);
     }
-    return NULL;
+    memcpy(directory, path, length);
+    directory[length] = 0;
+    for (size_t i = 0; i < count; i++) {
+        snprintf(place, 2 * PATH_MAX, "%s%s%s", chains[i], length ? "/" : "", directory);
+        opened[i] = open_exact(layers, place, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+    }
+    return 0;
+}
+
+/* The file as the layer has it that shows it: the uppermost one. To ask the overlay takes twice as long. */
+static int open_layer(const struct copy *copy, int parent, const char *file)
+{
+    const char *slash = strrchr(copy->path, '/');
+
+    if (layers < 0)
+        return openat(parent, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (enter(copy->path, slash ? (size_t)(slash - copy->path) : 0) < 0)
+        return -1;
+    for (size_t i = 0; chains[i]; i++) {
+        int fd = opened[i] < 0 ? -1 : openat(opened[i], file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd >= 0)
+            snprintf(place, 2 * PATH_MAX, "/%s/%s", chains[i], copy->path);
+        if (fd >= 0 || (opened[i] >= 0 && errno != ENOENT))
+            return fd;
+    }
+    errno = EIO; /* the overlay has it, and no layer */
+    return -1;
+}
+
+/* On stdout, which is a file of memory: who waits may look how far it is. Bytes, or files without data. */
+static void count(off_t size)
+{
+    enum { EVERY_BYTES = 1 << 24, EVERY_FILES = 256 };
+    uint64_t more = layers < 0 ? (uint64_t)size : 1, every = layers < 0 ? EVERY_BYTES : EVERY_FILES;
+    uint64_t now = __atomic_add_fetch(done, more, __ATOMIC_RELAXED);
+    char text[24];
+
+    if (now / every == (now - more) / every)
+        return;
+    int length = snprintf(text, sizeof text, "%20llu\n", (unsigned long long)now);
+    if (pwrite(STDOUT_FILENO, text, (size_t)length, 0) < 0)
+        return; /* it is only for show */
 }
 
 static int data(const struct copy *copy, int from, int to, off_t size)
 {
-    static char name[PATH_MAX + 80];
-
-    if (layers < 0 || size == 0 || !layer_of(copy->path, name, sizeof name))
+    (void)copy;
+    count(size);
+    if (layers < 0 || size == 0)
         return copy_data(from, to, size);
-    if (fsetxattr(to, "user.overlay.redirect", name, strlen(name), 0) < 0) {
+    if (fsetxattr(to, "user.overlay.redirect", place, strlen(place), 0) < 0) {
         if (errno == ENOSPC || errno == ERANGE || errno == E2BIG) /* a very long path: its data */
             return copy_data(from, to, size);
         return -1;
@@ -156,13 +210,23 @@ static int other(const struct copy *copy, int into, const char *name, const stru
     return mknodat(into, name, S_IFCHR | 0600, makedev(0, 0));
 }
 
-static const struct copy_rules rules = {owner, data, attribute, other};
+static const struct copy_rules rules = {owner, data, attribute, other, open_layer};
+
+/* More than there are processors: some wait for the disk. */
+static unsigned processes(void)
+{
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return online < 1 ? 2 : online < 4 ? 2 * (unsigned)online : 8;
+}
 
 static void shift(const char *from, const char *to)
 {
     struct copy *copy = calloc(1, sizeof *copy);
 
-    if (!copy)
+    if (!done)
+        done = mmap(NULL, sizeof *done, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (!copy || done == MAP_FAILED)
         die(from, "out of memory");
     copy->owners = true;
     copy->rules = &rules;
@@ -170,7 +234,7 @@ static void shift(const char *from, const char *to)
     copy->to = open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (copy->from < 0 || copy->to < 0)
         die_errno(from);
-    if (copy_tree(copy) < 0) {
+    if (copy_tree_apart(copy, processes()) < 0) {
         if (errno == EOVERFLOW)
             die(copy->path, "its owner is not an id of this map");
         die_errno(copy->path);
@@ -185,6 +249,7 @@ static void shift(const char *from, const char *to)
 /* shift UIDS GIDS (FROM TO)...: copies layers. Each map is FROM,TO,COUNT and so on. */
 int verb_shift(char **argv)
 {
+    umask(0);
     read_map(&uids, argv[0]);
     read_map(&gids, argv[1]);
     for (argv += 2; argv[0] && argv[1]; argv += 2)
@@ -195,6 +260,7 @@ int verb_shift(char **argv)
 /* flatten UIDS GIDS FROM TO LAYERS CHAIN...: makes one layer of a mounted image, without data. */
 int verb_flatten(char **argv)
 {
+    umask(0);
     read_map(&uids, argv[0]);
     read_map(&gids, argv[1]);
     layers = open(argv[4], O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -9,6 +9,7 @@ lower directories it is one tree of all layers up to CHAIN, whose files are empt
 from __future__ import annotations
 
 import os
+import time
 
 from pypod.errors import PypodError
 from pypod.kernel import log, procfs
@@ -29,6 +30,8 @@ _PROBED = "metacopy"
 """A file of the cache: the boot id, and yes or no."""
 _TREE = "tree"
 """The layer itself. Only its owner may move a directory, so it lies in one of the caller's."""
+_PATIENCE = 0.5
+"""Seconds before a terminal shows how far it is."""
 _PROBE_TEXT = "root:x:0:0:root:/root:/bin/sh\n"
 
 
@@ -109,9 +112,21 @@ class _Staging:
 
     def _run(self, words: list[str], plan: list[Op] | None) -> None:
         from pypod.runtime import files
+        from pypod.text import units
 
         noun = f"cannot make the layers of {self.noun} for --userns"
-        files.run(self.facts, words, noun, plan=plan)
+        line = log.Line()
+        began = time.monotonic()
+
+        def tick(said: bytes) -> None:
+            if said and time.monotonic() - began > _PATIENCE:
+                how_far = f"{int(said)} files" if plan else units.human_size(int(said))
+                line.show(f"Layers of {self.noun} for --userns: {how_far}")
+
+        try:
+            files.run(self.facts, words, noun, plan=plan, tick=tick)
+        finally:
+            line.close()
 
     def _place(self, chains: list[str]) -> None:
         os.makedirs(self.target, mode=0o700, exist_ok=True)

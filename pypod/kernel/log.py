@@ -52,6 +52,32 @@ def notice(message: str) -> None:
             pass
 
 
+class Line:
+    """One line of a terminal that says how far something is; elsewhere nothing at all."""
+
+    def __init__(self) -> None:
+        self._terminal = _threshold <= LEVELS.index("error") and os.isatty(2)
+        self._shown = False
+
+    def show(self, text: str) -> None:
+        """Write it over what it said before."""
+        if self._terminal:
+            self._shown = True
+            room = max((os.get_terminal_size(2).columns or 80) - 1, 20)
+            self._put(f"\r{text[:room]}\x1b[K")
+
+    def close(self) -> None:
+        """Take it away."""
+        if self._shown:
+            self._put("\r\x1b[K")
+
+    def _put(self, text: str) -> None:
+        try:
+            os.write(2, text.encode("utf-8", "surrogateescape"))
+        except OSError:
+            pass
+
+
 def _write(level: str, message: str) -> None:
     try:
         os.write(2, f"{level}: {message}\n".encode("utf-8", "surrogateescape"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 
 from pypod.errors import NoSpace, PypodError
 from pypod.kernel import memfd
@@ -13,6 +14,8 @@ from pypod.runtime.init import Running, run_tool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pypod.plan.ops import Op
     from pypod.spec.facts import HostFacts
 
@@ -61,9 +64,14 @@ class Worker:
         finally:
             os.close(program)
 
-    def wait(self, noun: str) -> bytes:
-        """Wait for the end and return what it said. Raises PypodError with `noun` in front."""
+    def wait(self, noun: str, tick: Callable[[bytes], None] | None = None) -> bytes:
+        """Wait for the end and return what it said. Raises PypodError with `noun` in front.
+
+        `tick` gets what it has said so far, five times a second.
+        """
         try:
+            if tick is not None:
+                self._watch(tick)
             code = self._running.wait()
             if code:
                 text = _printable(os.pread(self._errors, 8192, 0))
@@ -74,6 +82,14 @@ class Worker:
         finally:
             os.close(self._answer)
             os.close(self._errors)
+
+    def _watch(self, tick: Callable[[bytes], None]) -> None:
+        pidfd = os.pidfd_open(self._running.pid)
+        try:
+            while not select.select([pidfd], [], [], 0.2)[0]:
+                tick(os.pread(self._answer, 64, 0))
+        finally:
+            os.close(pidfd)
 
 
 def _printable(text: bytes) -> str:
@@ -89,11 +105,12 @@ def run(
     noun: str,
     stdin: bytes = b"",
     plan: list[Op] | None = None,
+    tick: Callable[[bytes], None] | None = None,
 ) -> bytes:
     """Run a verb to its end. Raises PypodError."""
     source = memfd.sealed("words", stdin) if stdin else None
     try:
-        return Worker(facts, words, source, plan).wait(noun)
+        return Worker(facts, words, source, plan).wait(noun, tick)
     finally:
         if source is not None:
             os.close(source)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pwd
@@ -11,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures import images
+from tests.fixtures import images, many_files
 from tests.fixtures.program import Program
 from tests.fixtures.registry import Registry
 
 pytestmark = pytest.mark.own
+CAPABLE = bytes([1, 0, 0, 2, 0, 4, *[0] * 14]).decode("latin-1")
+"""cap_net_bind_service+ep, version 2 (linux/capability.h)."""
 NONE = ("--network", "none")
 KEEP = ("--userns", "keep-id")
 LIST = (
@@ -33,12 +36,6 @@ def owned(content: tarfile.TarInfo, uid: int, gid: int) -> tarfile.TarInfo:
     return content
 
 
-def hard_link(target: str) -> tarfile.TarInfo:
-    entry = tarfile.TarInfo()
-    entry.type, entry.linkname = tarfile.LNKTYPE, target
-    return entry
-
-
 @pytest.fixture(scope="module")
 def layered(program: Program, registry: Registry) -> str:
     """Return an image with owners, a hard link, set-id bits, a whiteout and an opaque directory."""
@@ -46,7 +43,7 @@ def layered(program: Program, registry: Registry) -> str:
     lower["big"] = (os.urandom(3 << 20), 0o644)
     lower["data"] = owned(images.directory(0o750), 999, 998)
     lower["data/one"] = (b"one\n", 0o4755)
-    lower["data/two"] = hard_link("data/one")
+    lower["data/two"] = many_files.hard_link("data/one")
     lower["data/secret"] = (b"secret\n", 0o600)
     lower["data/empty"] = (b"", 0o640)
     lower["gone"] = (b"gone\n", 0o644)
@@ -61,7 +58,14 @@ def layered(program: Program, registry: Registry) -> str:
         "mine": owned(images.directory(0o700), 65533, 65533),
         long: (b"long\n", 0o644),
     }
-    name = registry.push(images.make([lower, upper], {"Cmd": ["/bin/sh"]}), "test/userns")
+    capable = tarfile.TarInfo("cap/busybox")
+    capable.pax_headers = {"SCHILY.xattr.security.capability": CAPABLE}
+    capable.size, capable.mode = images.BUSYBOX.stat().st_size, 0o755
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        archive.addfile(capable, io.BytesIO(images.BUSYBOX.read_bytes()))
+    files = [lower, upper, packed.getvalue()]
+    name = registry.push(images.make(files, {"Cmd": ["/bin/sh"]}), "test/userns")
     program.pull(name)
     return name
 
@@ -141,6 +145,16 @@ def test_rights_are_those_of_the_shifted_owners(pypod: Program, layered: str) ->
 
 
 @pytest.mark.passes("user")
+def test_capabilities_of_files_are_good_for_the_containers_root(
+    pypod: Program, layered: str
+) -> None:
+    script = "/cap/busybox grep CapEff /proc/self/status"
+    for options in ((), KEEP, ("--userns", "keep-id:uid=5,gid=5")):
+        (said,) = lines(pypod, layered, *options, "-u", "1000", script=script)
+        assert int(said.split()[1], 16) == 0x400, options
+
+
+@pytest.mark.passes("user")
 def test_layers_of_another_map_hold_no_data_and_go_with_their_image(
     pypod: Program, registry: Registry
 ) -> None:
@@ -170,6 +184,51 @@ def test_without_data_only_layers_they_are_copied_and_said_so(
         ran = pypod(*root, "run", "--rm", *NONE, *KEEP, "-u", "0", image, "stat", "-c%u", "/bin/sh")
         assert ran.out == "0\n" and said in ran.err and bool(ran.err) == bool(said)
     pypod(*root, "rmi", image)
+
+
+@pytest.fixture(scope="module")
+def large(program: Program, registry: Registry) -> str:
+    """Return an image of 500 MB and 10,000 files."""
+    name = registry.push(many_files.image(), "test/usernsmany")
+    program.pull(name)
+    return name
+
+
+@pytest.mark.passes("user")
+def test_a_large_image_is_the_same_when_several_processes_make_its_tree(
+    pypod: Program, large: str
+) -> None:
+    script = (
+        "find /lib* /a /b /shared -exec stat -c '%n %u:%g %a %Y' {} + | sort | md5sum;"
+        " find /lib* /a /b /shared ! -type d -exec stat -c '%n %s %h' {} + | sort | md5sum;"
+        " find /lib* /shared -type f -exec md5sum {} + | sort | md5sum;"
+        " find /lib* -type f | wc -l; stat -c %h /a/again; cat /shared/name"
+    )
+    plain = lines(pypod, large, script=script)
+    assert plain[3:] == ["10000", "2", "4"]
+    assert lines(pypod, large, *KEEP, "-u", "0", script=script) == plain
+    change = "echo x >> /b/first; cat /a/again; cat /lib0/01/1.py | wc -c; echo y > /lib0/01/1.py"
+    assert lines(pypod, large, *KEEP, "-u", "0", script=change)[-1] == str(4096)
+    tree = next((graph(pypod) / "layers").glob(f"keep-{os.getuid()}-*/*/tree/lib0"), None)
+    if tree is not None and (graph(pypod) / "cache" / "metacopy").read_text().endswith("yes"):
+        used = sum(path.stat().st_blocks for path in tree.rglob("*.py"))
+        assert used <= 2000 * 8  # an inode and its attributes, none of the data
+
+
+@pytest.mark.passes("user")
+def test_a_terminal_sees_how_far_copying_is(
+    pypod: Program, large: str, tmp_path: Path
+) -> None:
+    root = ("--root", str(tmp_path / "graph"))
+    pypod(*root, "pull", "-q", "--tls-verify=false", large)
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    (tmp_path / "graph" / "cache" / "metacopy").write_text(f"{boot} no")
+    words = (*root, "run", "--rm", *NONE, *KEEP, "-u", "0", large)
+    with pypod.terminal(*words, "cat", "/shared/name", columns=120) as terminal:
+        terminal.expect("Copying 6 layers of")
+        terminal.expect("\x1b[K4")
+        assert terminal.wait() == 0
+    pypod(*root, "rmi", large)
 
 
 @pytest.mark.passes("user", "single")
