@@ -522,7 +522,7 @@ __pypod_value() {
     'image umount --log-level'|'image unmount --log-level') kind='words debug info warn error' ;;
     'image umount --root'|'image unmount --root') kind='dir' ;;
     'image umount --runroot'|'image unmount --runroot') kind='dir' ;;
-    'images --filter'|'images -f'|'image ls --filter'|'image ls -f'|'image list --filter'|'image list -f') kind='words before= dangling=true dangling=false digest= id= label= reference= since=' ;;
+    'images --filter'|'images -f'|'image ls --filter'|'image ls -f'|'image list --filter'|'image list -f') kind='words before= containers=true containers=false dangling=true dangling=false digest= id= label= label!= manifest=true manifest=false reference= since= until=' ;;
     'images --format'|'image ls --format'|'image list --format') kind='words json table' ;;
     'images --sort'|'image ls --sort'|'image list --sort') kind='words created id repository size tag' ;;
     'images --log-level'|'image ls --log-level'|'image list --log-level') kind='words debug info warn error' ;;

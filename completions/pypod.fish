@@ -1005,7 +1005,7 @@ complete -c pypod -n '__pypod_place \'image unmount\' 0 +' -f -a '(__pypod_names
 
 complete -c pypod -n '__pypod_at \'images\'' -l all -s a -d 'Also intermediate images (there are none)'
 complete -c pypod -n '__pypod_at \'images\'' -l digests -d 'Show digests'
-complete -c pypod -n '__pypod_at \'images\'' -l filter -s f -r -f -a 'before= dangling=true dangling=false digest= id= label= reference= since=' -d 'Only those that match'
+complete -c pypod -n '__pypod_at \'images\'' -l filter -s f -r -f -a 'before= containers=true containers=false dangling=true dangling=false digest= id= label= label!= manifest=true manifest=false reference= since= until=' -d 'Only those that match'
 complete -c pypod -n '__pypod_at \'images\'' -l format -r -f -a 'json table' -d 'json, or a Go template'
 complete -c pypod -n '__pypod_at \'images\'' -l no-trunc -d 'Show ids in full'
 complete -c pypod -n '__pypod_at \'images\'' -l noheading -s n -d 'Leave the headings out'

@@ -35,7 +35,7 @@ def save(args: Args) -> int:
     paths.prepare(args.places)
     words = list(dict.fromkeys(args.images))
     for word in words:
-        images.resolve(args.places, word)  # what is not here must not cost an archive
+        images.found(args.places, word)  # what is not here must not cost an archive
     options = copy.Options(
         platform=access.machine(host_facts()),
         format="v2s2" if kind == "docker-dir" else "",

@@ -58,7 +58,7 @@ def images(args: Args) -> int:
 
 def rmi(args: Args) -> int:
     """Remove images: exit 1 when one is missing, 2 when one is in use."""
-    from pypod.engine import image_remove, remove
+    from pypod.engine import image_remove, kept, remove
     from pypod.kernel.facts import facts as host_facts
     from pypod.store import objects
 
@@ -69,7 +69,9 @@ def rmi(args: Args) -> int:
             raise UsageError(
                 "when using the --all switch, you may not pass any images names or IDs"
             )
-        names = [image.id for image, _ in engine_images.list_images(places)]
+        # Lists first, by name: an image's rows need not wait for what names it.
+        names = [one.name or one.id for one in kept.every(places, kept.LIST)]
+        names += [image.id for image, _ in engine_images.list_images(places)]
     elif not names:
         raise UsageError("image name or ID must be specified")
 
@@ -101,20 +103,34 @@ def rmi(args: Args) -> int:
 
 def tag(args: Args) -> int:
     """Give an image more names."""
-    engine_images.tag(args.places, args.image, args.names)
+    from pypod.engine import list_names
+
+    one = list_names.known(args.places, args.image)
+    if one is not None:
+        list_names.tag(args.places, one, args.names)
+    else:
+        engine_images.tag(args.places, args.image, args.names)
     return 0
 
 
 def untag(args: Args) -> int:
     """Take names from an image, all of them when none is given."""
-    engine_images.untag(args.places, args.image, args.names)
+    from pypod.engine import list_names
+
+    one = list_names.known(args.places, args.image)
+    if one is not None:
+        list_names.untag(args.places, one, args.names)
+    else:
+        engine_images.untag(args.places, args.image, args.names)
     return 0
 
 
 def exists(args: Args) -> int:
     """End 0 when the image is here, 1 when it is not."""
+    from pypod.engine import list_names
+
     try:
-        engine_images.resolve(args.places, args.image)
+        list_names.known(args.places, args.image)
     except ImageNotKnown:
         return 1
     return 0

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from pypod.cli import access
-from pypod.engine import copy, images, locate
+from pypod.engine import copy, images, list_names, locate
 from pypod.engine.remote import Access
 from pypod.errors import UsageError
 from pypod.kernel import paths
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 def push(args: Args) -> int:
     """Push an image; nothing is written to stdout."""
     paths.prepare(args.places)
+    if list_names.known(args.places, args.image) is not None:
+        from pypod.cli import manifest
+
+        args.list, args.all, args.rm = args.image, True, False
+        return manifest.push_(args)
     words = [args.image, *args.destination]
     if len(words) > 2:
         raise UsageError("push takes an image and at most one destination")

@@ -6,7 +6,9 @@ Costs one read of index.json and one of a summary per image; manifests and layer
 
 from __future__ import annotations
 
-from pypod.engine import image_inspect, images
+import time
+
+from pypod.engine import image_inspect, images, kept
 from pypod.engine.image_remove import users
 from pypod.errors import ImageNotKnown, PypodError, UsageError
 from pypod.oci import reference
@@ -55,6 +57,11 @@ class Row(Value):
         return image_inspect.tagged_names(list(self.entries))
 
     @property
+    def is_list(self) -> bool:
+        """Whether it is a list of images."""
+        return not any(map(layout.image_of, self.entries))
+
+    @property
     def created(self) -> float:
         """When the image was made, in seconds since the epoch; 0 when it does not say."""
         try:
@@ -82,7 +89,14 @@ def rows(
         )
     passes = _tests(places, filters)
     found = []
-    for image, entries in images.list_images(places):
+    descriptors = layout.read(places)
+    pairs = images.list_images(places, descriptors)
+    if any(kept.LIST in layout.notes_of(entry) for entry in descriptors):
+        from pypod.engine import list_names
+
+        pairs += list_names.listed(descriptors)
+        pairs.sort(key=lambda pair: pair[0].created, reverse=True)
+    for image, entries in pairs:
         names = [layout.name_of(entry) for entry in entries if layout.name_of(entry)]
         shown = [name for name in names if "@" not in name] or names or [""]
         own = [Row(image, name, tuple(entries)) for name in shown]
@@ -98,6 +112,15 @@ _KEYS: dict[str, Callable[[Row], Any]] = {
     "size": lambda row: row.image.size,
     "tag": lambda row: (row.tag, row.repository),
 }
+
+
+_BOOLEANS: dict[str, Test] = {
+    "dangling": lambda row: not row.names,
+    "intermediate": lambda row: False,
+    "manifest": lambda row: row.is_list,
+    "readonly": lambda row: False,
+}
+"""Filters that are true or false. Intermediate and read-only images do not exist here."""
 
 
 def containers_of(places: Places) -> dict[str, int]:
@@ -197,10 +220,21 @@ def _not(test: Test) -> Test:
 
 
 def _test(places: Places, key: str, value: str) -> Test:
-    if key == "dangling":
+    if key in _BOOLEANS:
         if value not in _TRUE + _FALSE:
-            raise UsageError(f'filter dangling: "{value}" is not a boolean')
-        return lambda row: (not row.names) == (value in _TRUE)
+            raise UsageError(f'filter {key}: "{value}" is not a boolean')
+        return lambda row: _BOOLEANS[key](row) == (value in _TRUE)
+    if key == "containers":
+        used = users(places)
+        if value in _TRUE + _FALSE:
+            return lambda row: (row.image.id in used) == (value in _TRUE)
+        raise UsageError(f'filter containers: "{value}" is not a boolean')
+    if key == "until":
+        try:
+            until = units.parse_time(value, time.time())
+        except ValueError as error:
+            raise UsageError(f"filter until: {error}") from None
+        return lambda row: row.created < until
     if key == "reference":
         return lambda row: _matches(row, value)
     if key == "label":
@@ -225,7 +259,8 @@ def _test(places: Places, key: str, value: str) -> Test:
         )
     raise UsageError(
         f'unsupported image filter "{key}"',
-        hint="there are before dangling digest id label reference since",
+        hint="there are before containers dangling digest id intermediate label manifest readonly"
+        " reference since until",
     )
 
 

@@ -8,8 +8,10 @@ beside the list. A push takes blobs from the store where they are, else from tha
 from __future__ import annotations
 
 import os
+import time
 
 from pypod.engine import image_peek, images, kept, locate, trust
+from pypod.engine.list_names import CREATED
 from pypod.engine.place import small
 from pypod.engine.store_place import Piece, StoreSource
 from pypod.errors import ImageNotKnown, IntegrityError, PypodError
@@ -218,9 +220,14 @@ def _put(places: Places, name: str, edit: Any, found: list[Found], *, new: bool 
         listed = {entry["digest"] for entry in made["manifests"]}
         sources = {digest: origin for digest, origin in sources.items() if digest in listed}
         notes = {SOURCES: fastjson.dumps(sources)} if sources else {}
+        notes[CREATED] = (before.note(CREATED) if before else "") or _now()
         return fastjson.dumps(made).encode(), notes
 
     return kept.put(places, kept.LIST, name, make, new=new)
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 def _sources(one: Kept) -> dict[str, str]:

@@ -54,6 +54,11 @@ def remove(
     containers that are in the way; without it they keep the image. Raises ImageNotKnown, and
     ObjectInUse, whose exit code is 2 when a container needs the image.
     """
+    from pypod.engine import list_names
+
+    one = list_names.known(places, word)
+    if one is not None:
+        return list_names.remove(places, word, one, every_name=force or every_name)
     found = images.resolve(places, word)
     held = images.names_of(places, found.id)
     if found.name and len(held) > 1:

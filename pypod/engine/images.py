@@ -47,9 +47,25 @@ class Found(Value):
 def find(places: Places, name: str) -> ImageRecord:
     """Return the image of a name, a digest, an id or an unambiguous id prefix; a name wins.
 
-    Raises ImageNotKnown, AmbiguousId, CorruptStore.
+    Of a list of images it is this machine's. Raises ImageNotKnown, AmbiguousId, CorruptStore.
     """
-    return load(places, resolve(places, name).descriptor)
+    return load(places, found(places, name).descriptor)
+
+
+def found(places: Places, word: str) -> Found:
+    """Return what `resolve` finds, else this machine's image of the list that `word` means.
+
+    Raises ImageNotKnown, AmbiguousId, and PypodError for a list whose image is not here.
+    """
+    try:
+        return resolve(places, word)
+    except ImageNotKnown:
+        from pypod.engine import list_names
+
+        one = list_names.instance(places, word)
+        if one is None:
+            raise
+        return one
 
 
 def resolve(places: Places, word: str) -> Found:
@@ -81,7 +97,11 @@ def resolve(places: Places, word: str) -> Found:
 def known_names(places: Places) -> list[str]:
     """Return the names of images as people may type them: less a beginning, less `:latest`."""
     found: list[str] = []
-    for name in filter(None, map(layout.name_of, layout.ours(places))):
+    names = [
+        layout.notes_of(entry).get(layout.LIST) or layout.name_of(entry)
+        for entry in layout.read(places)
+    ]
+    for name in filter(None, names):
         parts = name.split("/")
         for short in ("/".join(parts[at:]) for at in range(len(parts))):
             found += dict.fromkeys((short, short.removesuffix(":latest")))
@@ -200,11 +220,17 @@ def full_name(places: Places, image: ImageRecord, typed: str) -> str:
     return names[0] if names else image.id.removeprefix("sha256:")
 
 
-def list_images(places: Places) -> list[tuple[ImageRecord, list[dict[str, Any]]]]:
-    """Return each image with its index entries, newest first. Damaged ones are left out."""
+def list_images(
+    places: Places, descriptors: list[dict[str, Any]] | None = None
+) -> list[tuple[ImageRecord, list[dict[str, Any]]]]:
+    """Return each image with its index entries, newest first. Damaged ones are left out.
+
+    `descriptors` are those of index.json, where they have been read.
+    """
     entries: dict[str, list[dict[str, Any]]] = {}
-    for entry in layout.ours(places):
-        entries.setdefault(layout.image_of(entry), []).append(entry)
+    for entry in layout.read(places) if descriptors is None else descriptors:
+        if layout.image_of(entry):
+            entries.setdefault(layout.image_of(entry), []).append(entry)
     found = []
     for own in entries.values():
         try:
@@ -334,7 +360,7 @@ def untag(places: Places, word: str, names: list[str]) -> None:
     held = names_of(places, resolve(places, word).id)
     gone = []
     for one in names or held:
-        full = one if one in held else _first_of(held, one, places)
+        full = one if one in held else first_of(held, one, places)
         if not full:
             raise PypodError(
                 f"{reference.local(one)}: tag not known", hint=f"its names: {' '.join(held)}"
@@ -343,5 +369,6 @@ def untag(places: Places, word: str, names: list[str]) -> None:
     layout.drop_names(places, gone)
 
 
-def _first_of(held: list[str], word: str, places: Places) -> str:
+def first_of(held: list[str], word: str, places: Places) -> str:
+    """Return the first of some names that a word may stand for, or nothing."""
     return next((name for name in candidates(word, places) if name in held), "")

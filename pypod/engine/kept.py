@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
     from pypod.kernel.paths import Places
 
-LIST = "io.pypod.list"
-"""Annotation: the name of a list of images."""
+LIST = layout.LIST
 ARTIFACT = "io.pypod.artifact"
 """Annotation: the name of an artifact."""
 _TYPES = {LIST: OCI_INDEX, ARTIFACT: OCI_MANIFEST}
@@ -48,10 +47,11 @@ class Kept(Value):
 
 def every(places: Places, kind: str) -> list[Kept]:
     """Return all lists or all artifacts, oldest first."""
-    return _of(layout.read(places), kind)
+    return of(layout.read(places), kind)
 
 
-def _of(entries: list[dict[str, Any]], kind: str) -> list[Kept]:
+def of(entries: list[dict[str, Any]], kind: str) -> list[Kept]:
+    """Return those among some entries of index.json, oldest first."""
     return [
         Kept(name, str(entry.get("digest", "")), entry)
         for entry in entries
@@ -102,7 +102,7 @@ def put(
     old: set[str] = set()
 
     def edit(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        before = next((one for one in _of(entries, kind) if one.name == full), None)
+        before = next((one for one in of(entries, kind) if one.name == full), None)
         if before is not None and new:
             raise NameInUse(
                 f'the name "{full}" is already associated with "{before.id}":'
@@ -118,10 +118,23 @@ def put(
             "annotations": {**notes, kind: full},
         }
         made.append(Kept(full, str(entry["digest"]), entry))
-        return [*(one for one in entries if layout.notes_of(one).get(kind) != full), entry]
+        left = [one for one in entries if layout.notes_of(one).get(kind) != full]
+        if before is not None:  # it keeps its other names
+            left = [_moved(one, kind, before.digest, entry) for one in left]
+        return [*left, entry]
 
     layout.change(places, edit, lambda left: _drop(places, old, left))
     return made[0]
+
+
+def _moved(
+    entry: dict[str, Any], kind: str, before: str, now: dict[str, Any]
+) -> dict[str, Any]:
+    """Return an entry, or that of the changed object under the entry's name."""
+    name = layout.notes_of(entry).get(kind)
+    if name is None or entry.get("digest") != before:
+        return entry
+    return {**now, "annotations": {**layout.notes_of(now), kind: name}}
 
 
 def remove(places: Places, kind: str, word: str) -> Kept:
@@ -130,10 +143,14 @@ def remove(places: Places, kind: str, word: str) -> Kept:
     old: set[str] = set()
 
     def edit(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        one = _find(_of(entries, kind), word, places)
+        one = _find(of(entries, kind), word, places)
         gone.append(one)
         old.update(image_remove.blobs_below(places, one.digest))
-        return [entry for entry in entries if layout.notes_of(entry).get(kind) != one.name]
+        return [
+            entry
+            for entry in entries
+            if (layout.notes_of(entry).get(kind), entry.get("digest")) != (one.name, one.digest)
+        ]
 
     layout.change(places, edit, lambda left: _drop(places, old, left))
     return gone[0]

@@ -28,7 +28,7 @@ class StoreSource:
     def __init__(self, places: Places, word: str, *, whole: bool) -> None:
         """`whole` asks for the index that the image was chosen from. Raises ImageNotKnown."""
         self._places = places
-        found = images.resolve(places, word)
+        found = images.found(places, word)
         self.image: ImageRecord = images.load(places, found.descriptor)
         entry = found.descriptor
         self.name = found.name

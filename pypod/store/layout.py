@@ -30,6 +30,8 @@ ORIGINAL = "io.pypod.original"
 """Annotation: the digest of the docker v2s2 manifest that the image was pulled as."""
 CONFIG = "io.pypod.config"
 """Annotation: the image id, so that listing reads no manifest."""
+LIST = "io.pypod.list"
+"""Annotation: the name of a list of images."""
 
 _LAYOUT = '{"imageLayoutVersion":"1.0.0"}'
 

@@ -234,3 +234,74 @@ def test_lists_where_a_password_is_needed(
     store("manifest", "push", "--authfile", auth, "secret", out)
     seen = store("manifest", "inspect", "--authfile", auth, "--tls-verify=false", out).out
     assert digests(json.loads(seen)) == [ours.digest]
+
+
+def test_lists_are_listed_tagged_and_removed_as_images_are(
+    store: Store, registries: dict[str, Registry]
+) -> None:
+    registry = registries["anonymous"]
+    ours, _other = both(registry, "among/images")
+    name = f"{registry.host}/among/images"
+    store("pull", "-q", f"{name}:amd64")
+    id = store("manifest", "create", "mine", f"{name}:amd64", f"{name}:s390x").line
+
+    def rows(*words: str) -> list[str]:
+        return store("images", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}", *words).out.split(
+            "\n"
+        )[:-1]
+
+    assert rows() == [f"localhost/mine:latest {id[:12]}", f"{name}:amd64 {ours.id[7:19]}"]
+    assert rows("--filter", "manifest=true") == rows("mine") == rows("-f", f"id={id}") == rows()[:1]
+    assert "seconds ago" in store("images", "mine").out or "ess than" in store("images", "mine").out
+    shown = json.loads(store("images", "--format", "json", "mine").out)[0]
+    assert shown["Id"] == id and shown["Digest"] == f"sha256:{id}" and shown["Size"] > 100
+    store("image", "exists", "mine")
+    store("tag", "mine", "second:2", "third")
+    assert store("images", "-q", "--no-trunc", "second:2").line == f"sha256:{id}"
+    # A list is one object under all its names.
+    id = store("manifest", "annotate", "--annotation", "a=b", "mine", ours.digest).line
+    assert {row.split()[1] for row in rows("-f", "manifest=true")} == {id[:12]}
+    store("untag", "mine", "third")
+    assert store("manifest", "exists", "third", check=1).out == ""
+    assert "tag not known" in store("untag", "mine", "third", check=125).err
+    refused = store("rmi", id[:12], check=125)
+    assert "more than one tag" in refused.err
+    assert store("rmi", "second:2").out == "Untagged: localhost/second:2\n"
+    store("untag", "mine")
+    assert rows("-f", "dangling=true") == [f"<none>:<none> {id[:12]}"]
+    assert store("rmi", id[:12]).out == f"Deleted: {id}\n"
+    store("manifest", "create", "mine", f"{name}:amd64")
+    store("tag", "mine", "other")
+    store("rmi", "--all")
+    assert not store("images", "-q").out and list(store.files()) == ["images/index.json"]
+    assert "image not known" in store("rmi", "mine", check=1).err
+
+
+def test_what_takes_an_image_takes_this_machine_s_of_a_list(
+    store: Store, registries: dict[str, Registry], tmp_path: Path
+) -> None:
+    registry = registries["anonymous"]
+    ours = images.busybox()
+    other = image("s390x")
+    name = registry.push(ours, "list/runs", "amd64")
+    registry.push(other, "list/runs", "s390x")
+    store("pull", "-q", name)
+    base = name.rpartition(":")[0]
+    store("manifest", "create", "mine", name, f"{base}:s390x")
+    assert store("run", "--rm", "--network=none", "mine", "echo", "hi").out == "hi\n"
+    assert json.loads(store("image", "inspect", "mine").out)[0]["Id"] == ours.id[7:]
+    assert store("history", "-q", "mine").out == store("history", "-q", name).out
+    out = str(tmp_path / "out.tar")
+    store("save", "-q", "-o", out, "mine")
+    store("push", "-q", "mine", f"{base}:whole")
+    found = there(registry, "list/runs", "whole")[0]
+    assert [one["digest"] for one in found["manifests"]] == [ours.digest, other.digest]
+    store("rmi", name)
+    refused = store("run", "--rm", "mine", check=125)
+    assert "is not in the store" in refused.err and "Hint: pypod pull" in refused.err
+    store("rmi", "mine")
+    assert store("load", "-q", "-i", out).out == "Loaded image: localhost/mine:latest\n"
+    store("manifest", "create", "foreign", f"{base}:s390x")
+    assert "no image found in manifest list" in store("create", "foreign", check=125).err
+    store("image", "prune", "-a", "-f")
+    assert not store("images", "-q").out

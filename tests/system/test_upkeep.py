@@ -153,7 +153,7 @@ def test_sizes_are_those_of_unpacked_layers_everywhere(store: Store, registry: R
     found = sizes()
     assert found[0] == sum(plain) + config and found[1] == [plain[1], plain[0]]
     assert "3.011MB" in str(found[2])
-    assert "3.52 MB" in store("images", name).out
+    assert "3.51 MB" in store("images", name).out
     assert json.loads(store("image", "inspect", second).out)[0]["Size"] == plain[0] + len(
         other.blobs[other.id]
     )

@@ -92,7 +92,9 @@ SUGGESTED: dict[str, Completer] = {
     "filter": ("words", *"ancestor= exited= id= label= name= volume=".split(), *_STATES),
     "images filter": (
         "words",
-        *"before= dangling=true dangling=false digest= id= label= reference= since=".split(),
+        *"before= containers=true containers=false dangling=true dangling=false".split(),
+        *"digest= id= label= label!= manifest=true manifest=false".split(),
+        *"reference= since= until=".split(),
     ),
     "mount": ("words", "type=bind", "type=volume", "type=tmpfs"),
     "os": ("words", "linux"),
