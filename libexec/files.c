@@ -164,6 +164,7 @@ static const struct {
     {"shift", 4, verb_shift},
     {"flatten", 6, verb_flatten},
     {"size", 1, verb_size},
+    {"compare", 2, verb_compare},
 };
 
 int main(int argc, char **argv)
@@ -172,5 +173,5 @@ int main(int argc, char **argv)
     for (size_t i = 0; argc > 1 && i < sizeof verbs / sizeof *verbs; i++)
         if (strcmp(argv[1], verbs[i].name) == 0 && argc - 2 >= verbs[i].words)
             return verbs[i].act(argv + 2);
-    die(NULL, "usage: pypod-files unpack|finish|rmtree|accounts|copyup|chown|pack|diff|size|shift|flatten ...");
+    die(NULL, "usage: pypod-files unpack|finish|rmtree|accounts|copyup|chown|pack|diff|compare|size|shift|flatten ...");
 }

@@ -42,6 +42,9 @@ int verb_flatten(char **argv);
 /* weigh.c: size PATH...; bytes on stdout. */
 int verb_size(char **argv);
 
+/* compare.c: compare FIRST SECOND; where they differ on stdout. */
+int verb_compare(char **argv);
+
 /* accounts.c: accounts DIRECTORY; its passwd and group on stdout. */
 int verb_accounts(char **argv);
 

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Looking for damage in the store, and healing it: a bad blob is fetched again from where its
-image's name says, a lost layer is unpacked again.
+image's name says, a lost or damaged layer is unpacked again.
 
-What `image prune --blobs` dropped is no damage: the unpacked layer is there. The files of unpacked
-layers are not compared with their blobs.
+What `image prune --blobs` dropped is no damage: the unpacked layer is there. There is nothing then
+to compare it with.
 """
 
 from __future__ import annotations
 
 import os
 
-from pypod.engine import garbage, images, place, remote, unpack
-from pypod.errors import CorruptStore, NoSuchContainer, PypodError
-from pypod.kernel import fastjson
+from pypod.engine import garbage, images, layer_health, place, remote, unpack
+from pypod.errors import CorruptStore, NoSpace, NoSuchContainer, PypodError
+from pypod.kernel import fastjson, log
 from pypod.oci import manifest as oci
 from pypod.oci import reference
 from pypod.store import blobs, layout, objects
@@ -40,6 +40,7 @@ class Damage(Value):
     """The image or container it is of."""
     text: str
     digest: str = ""
+    """Of the blob; of a damaged layer its chain id."""
     size: int = 0
     entry: dict[str, Any] | None = None
     """The image's entry in index.json."""
@@ -100,6 +101,8 @@ def _of_image(
             yield Damage(_RECORD, noun, error.message)
         return
     layers = Layers(places, facts)
+    below = True
+    """All layers below are there: unpacking one needs them."""
     for blob, chain in zip(image.layers, image.chain_ids, strict=True):
         unpacked = layers.has(chain)
         text = _wrong(places, blob.digest, blob.size, seen, quick)
@@ -107,6 +110,29 @@ def _of_image(
             yield Damage(_BLOB, noun, text, blob.digest, blob.size, entry)
         if not unpacked:
             yield Damage(_LAYER, noun, f"layer {chain[:12]} is not unpacked", entry=entry)
+        below = below and unpacked
+        if below and not text and not quick:
+            if chain not in seen:
+                seen[chain] = _compare(places, facts, image, chain)
+            if seen[chain]:
+                yield Damage(_LAYER, noun, seen[chain], chain, entry=entry)
+
+
+def _compare(places: Places, facts: HostFacts, image: ImageRecord, chain: str) -> str:
+    """Unpack a layer from its blob once more and say where the one in use differs."""
+    layers = Layers(places, facts)
+    try:
+        with unpack.Staging(places, facts) as staging:
+            good = unpack.stage_one(staging, image, chain, durable=False)
+            text = layer_health.differences(facts, good, chain, layers)
+    except NoSpace:
+        log.warn(f"layer {chain[:12]} is not compared with its blob: that needs space on the disk")
+        return ""
+    if text:
+        layers.mark(chain)
+    else:
+        layers.unmark(chain)
+    return text
 
 
 def _wrong(
@@ -150,6 +176,11 @@ def repair(places: Places, facts: HostFacts, damage: Damage) -> None:
         )
     if damage.kind == _LAYER:
         image = images.load(places, entry)
+        if damage.digest:
+            with unpack.Staging(places, facts) as staging:
+                good = unpack.stage_one(staging, image, damage.digest, durable=True)
+                layer_health.replace(places, facts, damage.digest, good)
+            return
         _fetch_dropped(places, facts, entry, image)
         unpack.unpack_stored(places, facts, image)
         return

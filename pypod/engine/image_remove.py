@@ -190,7 +190,7 @@ def _drop_layers(places: Places, image: ImageRecord, needed: set[str]) -> list[s
     """Put the layers that nothing else needs in the trash, top first; return where they are now."""
     gone = []
     # Those of other maps first: their data is in `full`.
-    for kind in sorted(os.listdir(places.layers), key=lambda one: (one in ("full", "single"), one)):
+    for kind in sorted(os.listdir(places.layers), key=lambda one: (one in layers.MAPS, one)):
         for chain in reversed(image.chain_ids):
             directory = f"{places.layers}/{kind}/{chain}"
             if chain in needed or not os.path.isdir(directory):

@@ -258,6 +258,7 @@ class _Pull:
         """Fetch what is not here and unpack what is not unpacked. Raises PypodError."""
         with unpack.Staging(self.places, self.facts) as staging:
             missing = set(staging.layers.missing(image.chain_ids))
+            missing.update(staging.layers.marked(image.chain_ids))
             pending: dict[str, bytes] = {}
 
             def one(number: int) -> None:

@@ -13,9 +13,9 @@ import os
 import threading
 from hashlib import sha256
 
-from pypod.engine import packing
+from pypod.engine import layer_health, packing
 from pypod.engine.remove_tree import remove_tree
-from pypod.errors import IntegrityError, NoSpace, PypodError
+from pypod.errors import IntegrityError, NoSpace, ObjectInUse, PypodError
 from pypod.kernel import log
 from pypod.kernel.locks import Lock
 from pypod.runtime import files
@@ -73,40 +73,49 @@ class Staging:
         if not staged:
             return
         os.makedirs(self.layers.directory, mode=0o700, exist_ok=True)
-        words: list[str | bytes] = []
+        self.complete(image, staged)
         for chain in image.chain_ids:
+            if chain in staged:
+                self._place(chain)
+        self.layers.sync()
+
+    def complete(
+        self, image: ImageRecord, staged: dict[str, bytes], *, durable: bool = True
+    ) -> None:
+        """Give the staged layers what they need of those below, and bring them to the disk."""
+        words: list[str | bytes] = []
+        top = max(map(image.chain_ids.index, staged))
+        for chain in image.chain_ids[: top + 1]:
             if chain in staged:
                 directory = f"{self.directory}/{chain}"
                 words += ["layer", directory, directory, staged[chain]]
             else:
                 words += ["below", self.layers.path(chain), ""]
-        words += ["sync", self.directory, ""]
+        if durable:
+            words += ["sync", self.directory, ""]
         files.run(
             self.facts,
             ["finish"],
             f"image {image.id.removeprefix('sha256:')[:12]}",
             b"".join(one if isinstance(one, bytes) else os.fsencode(one) + b"\0" for one in words),
         )
-        ready = [chain for chain in image.chain_ids if chain in staged]
-        for chain in ready:
-            self._place(chain)
-        self._sync_parent()
 
     def _place(self, chain: str) -> None:
         source, target = f"{self.directory}/{chain}", self.layers.path(chain)
         for suffix in layers.BESIDE:
             if os.path.exists(source + suffix):
                 os.rename(source + suffix, target + suffix)
+        if self.layers.marked([chain]):
+            try:
+                layer_health.replace(self.places, self.facts, chain, source)
+            except ObjectInUse as error:
+                log.warn(f"{error.message}; {error.hint}")
+            return
         try:
             os.rename(source, target)
         except OSError:
             if not self.layers.has(chain):  # else another pull was first: its layer is as good
                 raise
-
-    def _sync_parent(self) -> None:
-        fd = os.open(self.layers.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        os.fsync(fd)
-        os.close(fd)
 
     def __enter__(self) -> Staging:
         return self
@@ -219,6 +228,19 @@ def unpack_stored(places: Places, facts: HostFacts, image: ImageRecord) -> None:
             return feed(layer, _blob_chunks(places, descriptor.digest))
 
         staging.finish(image, run_all(one, chains))
+
+
+def stage_one(staging: Staging, image: ImageRecord, chain: str, *, durable: bool) -> str:
+    """Unpack one layer from its blob and return where it is; it gets no name.
+
+    Raises PypodError, IntegrityError.
+    """
+    number = image.chain_ids.index(chain)
+    descriptor = image.layers[number]
+    layer = staging.layer(chain, image.diff_ids[number], descriptor.compression)
+    pending = feed(layer, _blob_chunks(staging.places, descriptor.digest))
+    staging.complete(image, {chain: pending}, durable=durable)
+    return f"{staging.directory}/{chain}"
 
 
 def feed(layer: Layer, chunks: Iterable[bytes]) -> bytes:

@@ -14,10 +14,9 @@ if TYPE_CHECKING:
     from pypod.kernel.paths import Places
     from pypod.spec.facts import HostFacts
 
-
 MAPS = ("full", "single")
 """The maps that layers are unpacked for; other maps' trees are made of theirs."""
-BESIDE = (".passwd", ".group", ".size")
+BESIDE = (".passwd", ".group", ".size", ".damaged")
 """What lies beside a layer, and comes and goes with it."""
 
 
@@ -59,6 +58,33 @@ class Layers:
     def missing(self, chains: Iterable[str]) -> list[str]:
         """Return those that are not unpacked, lowest first."""
         return [chain for chain in chains if not self.has(chain)]
+
+    def sync(self) -> None:
+        """Bring the names of layers to the disk."""
+        fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        os.fsync(fd)
+        os.close(fd)
+
+    def mark(self, chain: str) -> None:
+        """Remember that a layer is damaged; a store that takes no more files is left as it is."""
+        try:
+            os.close(os.open(self._mark(chain), os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        except OSError:
+            pass
+
+    def unmark(self, chain: str) -> None:
+        """Forget that a layer was damaged."""
+        try:
+            os.unlink(self._mark(chain))
+        except FileNotFoundError:
+            pass
+
+    def marked(self, chains: Iterable[str]) -> list[str]:
+        """Return those that were found damaged, lowest first."""
+        return [chain for chain in chains if os.path.exists(self._mark(chain))]
+
+    def _mark(self, chain: str) -> str:
+        return self.path(f"{chain}.damaged")
 
     def passwd(self, chain: str) -> str:
         """Return /etc/passwd as a container of this layer sees it, empty when there is none."""

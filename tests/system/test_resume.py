@@ -25,6 +25,7 @@ NONE = "--network=none"
 def store(program: Program, tmp_path: Path) -> Iterator[Store]:
     made = Store(program, tmp_path)
     yield made
+    made("rm", "-a", "-f", "-t", "0")
     made.remove()
 
 
@@ -216,3 +217,57 @@ def test_run_with_pull_always_does_not_read_what_is_here(
     registry.sent.clear()
     store("run", "--rm", NONE, "--pull=always", name, "true")
     assert image.layers[3] not in registry.sent
+
+
+def unpacked(store: Store, name: str) -> Path:
+    """The only file of this name in the layers."""
+    return next((store.root / "layers").glob(f"*/*/{name}"))
+
+
+@pytest.mark.parametrize("heal", [("pull",), ("system", "check", "--repair")])
+def test_a_flipped_bit_in_an_unpacked_file_is_named_and_healed(
+    store: Store, name: str, heal: tuple[str, ...]
+) -> None:
+    store("pull", name)
+    store("run", "-d", "--name", "before", NONE, name, "true")
+    assert store("wait", "before").line == "0"
+    path = unpacked(store, "noise2")
+    stamp = path.stat().st_mtime_ns
+    flip(path)
+    os.utime(path, ns=(stamp, stamp))
+    found = store("system", "check", check=125)
+    assert f"{name}: layer {path.parent.name[:12]} is damaged: /noise2\n" in found.out
+    assert len(found.out.splitlines()) == 1
+    assert store("system", "check", "--quick").out == ""
+    store(*heal, *([name] if heal == ("pull",) else []))
+    assert store("system", "check").out == ""
+    assert unpacked(store, "noise2").read_bytes() != b""
+    store("start", "-a", "before")
+    assert list((store.root / "layers").glob("*/*.damaged")) == []
+
+
+@pytest.mark.parametrize(
+    "harm",
+    ["rm noise2", "chmod 600 noise2", "echo >new", "ln -sf other noise2", "touch noise2"],
+)
+def test_whatever_is_changed_in_a_layer_is_found(store: Store, name: str, harm: str) -> None:
+    store("pull", name)
+    layer = unpacked(store, "noise2").parent
+    store("unshare", "sh", "-c", f"cd {layer} && {harm}")
+    changed = "/new" if "new" in harm else "/noise2"
+    expected = f"layer {layer.name[:12]} is damaged: {changed}\n"
+    assert expected in store("system", "check", check=125).out
+
+
+def test_a_layer_is_not_replaced_under_a_running_container(store: Store, name: str) -> None:
+    store("pull", name)
+    store("run", "-d", "--name", "c", NONE, name, "sleep", "100")
+    flip(unpacked(store, "noise2"))
+    store("system", "check", check=125)
+    refused = store("system", "check", "--repair", check=125)
+    assert "in use by container" in refused.err
+    assert "in use by container" in store("pull", name).err
+    assert store("exec", "c", "wc", "-c", "/noise3").line.startswith("1500000 ")
+    store("rm", "-f", "-t", "0", "c")
+    store("pull", name)
+    assert store("system", "check").out == ""
