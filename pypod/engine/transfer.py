@@ -16,6 +16,7 @@ from pypod.engine import images, remove, trust, unpack, workers
 from pypod.engine.fetch import Fetcher, Stale
 from pypod.engine.place import Silent, small
 from pypod.errors import CorruptStore, IntegrityError, NoSpace, PypodError, RegistryError
+from pypod.kernel import config as settings
 from pypod.kernel import strictjson
 from pypod.oci import manifest as oci_manifest
 from pypod.oci.image import platform_of, record
@@ -117,6 +118,7 @@ def take(
     `every` brings all images of an index. `asked` is the name that the policy is asked about, where
     the source is a mirror; `policy_file` is --signature-policy. Raises PypodError.
     """
+    places = places.replace(durable=settings.load(places).durable)
     job = _Pull(places, facts, source, progress or Silent())
     job.wanted, job.digest, job.names, job.platform = wanted, digest, names, platform
     job.every, job.asked, job.policy_file = every, asked, policy_file

@@ -77,7 +77,8 @@ class Staging:
         for chain in image.chain_ids:
             if chain in staged:
                 self._place(chain)
-        self.layers.sync()
+        if self.places.durable:
+            self.layers.sync()
 
     def complete(
         self, image: ImageRecord, staged: dict[str, bytes], *, durable: bool = True
@@ -91,7 +92,7 @@ class Staging:
                 words += ["layer", directory, directory, staged[chain]]
             else:
                 words += ["below", self.layers.path(chain), ""]
-        if durable:
+        if durable and self.places.durable:
             words += ["sync", self.directory, ""]
         files.run(
             self.facts,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings of registries: what an administrator or a user may say. No file means the defaults.
+"""Settings of registries and store: what may be said in files. No file means the defaults.
 
 pypod.conf, the first that exists of $PYPOD_CONF, $XDG_CONFIG_HOME/pypod/pypod.conf and
 /etc/pypod/pypod.conf; and containers-registries.conf(5): the first main file of
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     """[path, mtime, size, inode]: what a cached result depends on."""
 
 _SYSTEM = "/etc/containers"
-_VERSION = 2
+_VERSION = 3
 """Of the cached form; another one is parsed again."""
 
 
@@ -39,6 +39,8 @@ class Config(Value):
     insecure: tuple[str, ...] = ()
     """HOST or HOST:PORT of registries whose TLS is not verified, and that may have none."""
     registries: Registries = Registries()
+    durable: bool = True
+    """An image counts only when it is on the disk; not on machines whose disk is thrown away."""
 
 
 def load(places: Places) -> Config:
@@ -100,7 +102,12 @@ def _of_cache(document: dict[str, Any]) -> Config:
         entries,
         tuple(names["helpers"]),
     )
-    return Config(tuple(document["trusted_realms"]), tuple(document["insecure"]), read)
+    return Config(
+        tuple(document["trusted_realms"]),
+        tuple(document["insecure"]),
+        read,
+        bool(document["durable"]),
+    )
 
 
 def _keep(cache: str, document: dict[str, Any]) -> None:
@@ -159,30 +166,40 @@ def _parse(own: File | None, others: list[File]) -> Config:
     names = config.registries
     for path in (str(file[0]) for file in others):
         names = _read_containers(path, names)
-    return Config(config.trusted_realms, config.insecure, names)
+    return config.replace(registries=names)
+
+
+_KNOWN = {"registries": ("trusted_realms", "insecure"), "store": ("durable",)}
 
 
 def _read_own(path: str) -> Config:
     from pypod.kernel import toml
 
     document, text = toml.read(path)
-    section = document.get("registries", {})
-    known = ("trusted_realms", "insecure")
-    if not isinstance(section, dict):
-        raise PypodError(f"{path}:{toml.line_of(text, 'registries')}: registries is not a table")
-    unknown = set(document) - {"registries"} or set(section) - set(known)
-    if unknown:
-        key = sorted(unknown)[0]
-        raise PypodError(
-            f"{path}:{toml.line_of(text, key)}: unknown setting {key}",
-            hint='[registries] trusted_realms = ["HOST"], insecure = ["HOST:PORT"]',
-        )
     changes: dict[str, Any] = {}
-    for key, value in section.items():
-        if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
-            raise PypodError(f"{path}:{toml.line_of(text, key)}: {key} is not a list of words")
-        changes[key] = tuple(value)
+    for title, section in document.items():
+        if title in _KNOWN and not isinstance(section, dict):
+            raise PypodError(f"{path}:{toml.line_of(text, title)}: {title} is not a table")
+        for key in sorted(section) if title in _KNOWN else (title,):
+            line = f"{path}:{toml.line_of(text, key)}"
+            if key not in _KNOWN.get(title, ()):
+                raise PypodError(
+                    f"{line}: unknown setting {key}",
+                    hint='[registries] trusted_realms = ["HOST"], insecure = ["HOST:PORT"];'
+                    " [store] durable = false",
+                )
+            changes[key] = _value(section[key], key, line)
     return Config(**changes)
+
+
+def _value(value: object, key: str, line: str) -> bool | tuple[str, ...]:
+    if key == "durable":
+        if not isinstance(value, bool):
+            raise PypodError(f"{line}: {key} is neither true nor false")
+        return value
+    if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
+        raise PypodError(f"{line}: {key} is not a list of words")
+    return tuple(value)
 
 
 def _read_containers(path: str, before: Registries) -> Registries:

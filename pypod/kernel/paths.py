@@ -20,6 +20,8 @@ class Places(Value):
     """Images, layers, containers: survives reboots. `--root`, PYPOD_ROOT."""
     run: str
     """Sockets only: logind may delete it while containers live. `--runroot`, PYPOD_RUNROOT."""
+    durable: bool = True
+    """Wait until images are on the disk (pypod.conf; those who write them ask for it)."""
 
     @property
     def images(self) -> str:

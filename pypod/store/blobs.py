@@ -144,6 +144,7 @@ class Writer:
 
     def __init__(self, places: Places, digest: str, size: int) -> None:
         self.digest, self.size = oci_digest.check(digest), size
+        self._durable = places.durable
         self.final = path(places, digest)
         self._directory = os.path.dirname(self.final)
         partials = f"{places.images}/{PARTIALS}"
@@ -226,7 +227,7 @@ class Writer:
             ) from None
         self.offset += len(data)
 
-    def commit(self, *, durable: bool = True) -> None:
+    def commit(self) -> None:
         """Give the blob its name. Raises IntegrityError.
 
         What ended early stays for the next attempt; of what has a wrong digest nothing is left.
@@ -239,11 +240,11 @@ class Writer:
         if found != self.digest:
             self.abort()
             raise IntegrityError(f"blob {self.digest} arrived as {found}: wrong digest")
-        if durable:
+        if self._durable:
             os.fsync(self._lock.fd)
         os.chmod(self._partial, 0o644)
         os.rename(self._partial, self.final)
-        if durable:
+        if self._durable:
             directory = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             os.fsync(directory)
             os.close(directory)

@@ -79,11 +79,13 @@ def _replace(places: Places, name: str, text: str) -> None:
     staged = f"{places.images}/.{name}.new"
     with open(staged, "wb", buffering=0) as file:
         file.write(text.encode())
-        os.fsync(file.fileno())
+        if places.durable:
+            os.fsync(file.fileno())
     os.rename(staged, f"{places.images}/{name}")
-    directory = os.open(places.images, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    os.fsync(directory)
-    os.close(directory)
+    if places.durable:
+        directory = os.open(places.images, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        os.fsync(directory)
+        os.close(directory)
 
 
 def notes_of(descriptor: dict[str, Any]) -> dict[str, str]:

@@ -32,11 +32,13 @@ def write(places: Places, image: ImageRecord) -> None:
     os.makedirs(places.summaries, mode=0o700, exist_ok=True)
     with open(staged, "wb", buffering=0) as file:
         file.write(fastjson.dumps(image.to_summary()).encode())
-        os.fsync(file.fileno())
+        if places.durable:
+            os.fsync(file.fileno())
     os.rename(staged, final)
-    directory = os.open(places.summaries, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    os.fsync(directory)
-    os.close(directory)
+    if places.durable:
+        directory = os.open(places.summaries, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        os.fsync(directory)
+        os.close(directory)
 
 
 def read(

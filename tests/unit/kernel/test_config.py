@@ -43,6 +43,15 @@ def test_pypod_conf_names_realms_and_registries(places: Places, tmp_path: Path) 
     assert config.load(places) == Config(("a.io",), ("b:5000",))
 
 
+def test_pypod_conf_says_whether_images_are_waited_for(places: Places, tmp_path: Path) -> None:
+    own(tmp_path, "[store]\ndurable = false\n")
+    for _parsed_then_cached in range(2):
+        assert not config.load(places).durable
+    own(tmp_path, '[store]\ndurable = "no"\n')
+    with pytest.raises(PypodError, match=r"conf:2: durable is neither true nor false"):
+        config.load(places)
+
+
 def write(path: Path, text: str) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)

@@ -179,3 +179,14 @@ def test_no_path_is_made_of_a_wrong_digest(places: Places, text: str) -> None:
             act(places, text)
     with pytest.raises(IntegrityError):
         blobs.Writer(places, text, 1)
+
+
+def test_only_a_store_that_shall_last_waits_for_the_disk(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[int] = []
+    monkeypatch.setattr(os, "fsync", waited.append)
+    blobs.put(places.replace(durable=False), b"for a while")
+    assert waited == []
+    blobs.put(places, b"for good")
+    assert len(waited) == 2  # the file, and the directory that has its name
