@@ -166,7 +166,7 @@ def _parse(own: File | None, others: list[File]) -> Config:
     names = config.registries
     for path in (str(file[0]) for file in others):
         names = _read_containers(path, names)
-    return config.replace(registries=names)
+    return Config(config.trusted_realms, config.insecure, names, config.durable)
 
 
 _KNOWN = {"registries": ("trusted_realms", "insecure"), "store": ("durable",)}

@@ -2,7 +2,8 @@
 """pypod beside podman 4.3 with runc: same user, same image, paired runs, medians, ratios.
 
 Started by `tests/run bench` as the test user. Absolute times are this machine's; ratios are what
-counts. `--rounds N` changes how often (31), `--quick` is 7 rounds and a tenth of the data.
+counts. `--rounds N` changes how often (31), `--quick` is 7 rounds and a tenth of the data;
+`--images` is the rows of images alone, `--no-images` leaves them out.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from tests.bench import idmaps, network, pairs, stages
+from tests.bench import images as image_rows
 from tests.fixtures import images
 from tests.fixtures.program import Program
 from tests.fixtures.registry import Registry
@@ -42,6 +44,9 @@ def memory(comm: str) -> float | None:
 def main(words: list[str]) -> int:
     """Measure and print."""
     quick = "--quick" in words
+    if "--images" in words:
+        head(Program("/usr/bin/podman"))
+        return judge(image_rows.report(quick))
     rounds = int(words[words.index("--rounds") + 1]) if "--rounds" in words else 7 if quick else 31
     size = GIB // 10 if quick else GIB
     own, peer = Program(), Program("/usr/bin/podman")
@@ -54,17 +59,37 @@ def main(words: list[str]) -> int:
                 program("run", "-d", "--name", "bench", "--network", "none", image, "sleep", "9999")
                 for name in ("one", "two", "three"):
                     program("create", "--name", name, "--network", "none", image, "true")
-            code = report(own, peer, image, rounds, size)
-            return int(bool(code or idmaps.report(own, peer, registry, rounds)))
+            over, worst = report(own, peer, image, rounds, size)
+            over += idmaps.report(own, peer, registry, rounds)
         finally:
             for program in (own, peer):
                 program("rm", "-f", "-t", "0", "-a", check=None)
             peer("rmi", "-f", "-a", check=None)
             registry.close()
+    if "--no-images" not in words:
+        over += image_rows.report(quick)
+    return judge(over, worst)
 
 
-def report(own: Program, peer: Program, image: str, rounds: int, size: int) -> int:
-    """Print both tables; return 1 when a row is over its limit."""
+def head(peer: Program) -> None:
+    """Print the columns."""
+    version = peer("version", "--format", "{{.Client.Version}}", check=None).line
+    print(f"{'':40}{'pypod':>9}{'podman':>9}{'ratio':>8}{'limit':>7}{'n':>5}   podman {version}")
+
+
+def judge(over: list[str], worst: str = "") -> int:
+    """Print which rows are over their limits; return 1 when there are any."""
+    if over:
+        print(f"\nOver the limit: {', '.join(over)}.")
+        if worst:
+            print(f"Furthest over its budget: {worst}.")
+    return int(bool(over))
+
+
+def report(
+    own: Program, peer: Program, image: str, rounds: int, size: int
+) -> tuple[list[str], str]:
+    """Print both tables; return the rows over their limits, and the stage of run."""
     rows = {
         "run": ("run --rm --network none IMAGE true", 0, rounds),
         "exec": ("exec CONTAINER true", 0, rounds),
@@ -79,8 +104,7 @@ def report(own: Program, peer: Program, image: str, rounds: int, size: int) -> i
         "images": ("images",),
         "pipe": ("run", "--rm", "-i", "--network", "none", image, "cat"),
     }
-    version = peer("version", "--format", "{{.Client.Version}}", check=None).line
-    print(f"{'':40}{'pypod':>9}{'podman':>9}{'ratio':>8}{'limit':>7}{'n':>5}   podman {version}")
+    head(peer)
     over = []
     for key, (label, data, count) in rows.items():
         row = pairs.commands(own, peer, label, lines[key], LIMITS[key], count, data)
@@ -96,9 +120,7 @@ def report(own: Program, peer: Program, image: str, rounds: int, size: int) -> i
     print()
     table, worst = stages.table(site / "site-packages", image, rounds)
     print("\n".join(table))
-    if over:
-        print(f"\nOver the limit: {', '.join(over)}. Furthest over its budget: {worst}.")
-    return int(bool(over))
+    return over, worst
 
 
 if __name__ == "__main__":
