@@ -116,8 +116,8 @@ __pypod_command() {
         valued='--format --log-level --root --runroot'
         stops=0 places='image' ;;
     "image copy")
-        flags='--additional-tag --all -a --authfile --dest-authfile --dest-cert-dir --dest-creds --dest-tls-verify --multi-arch --preserve-digests --signature-policy --src-authfile --src-cert-dir --src-creds --src-tls-verify --compression-format --compression-level --digestfile --force-compression --format -f --quiet -q --arch --os --platform --variant --retry --retry-delay --help -h --log-level --root --runroot'
-        valued='--additional-tag --authfile --dest-authfile --dest-cert-dir --dest-creds --multi-arch --signature-policy --src-authfile --src-cert-dir --src-creds --compression-format --compression-level --digestfile --format -f --arch --os --platform --variant --retry --retry-delay --log-level --root --runroot'
+        flags='--additional-tag --all -a --authfile --dest-authfile --dest-cert-dir --dest-creds --dest-tls-verify --multi-arch --preserve-digests --sign-identity --signature-policy --src-authfile --src-cert-dir --src-creds --src-tls-verify --compression-format --compression-level --digestfile --force-compression --format -f --quiet -q --arch --os --platform --variant --retry --retry-delay --remove-signatures --sign-by --sign-by-sigstore-private-key --sign-passphrase-file --help -h --log-level --root --runroot'
+        valued='--additional-tag --authfile --dest-authfile --dest-cert-dir --dest-creds --multi-arch --sign-identity --signature-policy --src-authfile --src-cert-dir --src-creds --compression-format --compression-level --digestfile --format -f --arch --os --platform --variant --retry --retry-delay --sign-by --sign-by-sigstore-private-key --sign-passphrase-file --log-level --root --runroot'
         stops=0 places='image|-' ;;
     "image delete")
         flags='--authfile --cert-dir --creds --retry --retry-delay --tls-verify --help -h --log-level --root --runroot'
@@ -148,8 +148,8 @@ __pypod_command() {
         valued='--filter --log-level --root --runroot'
         stops=0 places='' ;;
     "image sync")
-        flags='--all -a --authfile --dest -d --dest-authfile --dest-cert-dir --dest-creds --dest-tls-verify --dry-run --format -f --keep-going --preserve-digests --quiet -q --retry --retry-delay --scoped --src -s --src-authfile --src-cert-dir --src-creds --src-tls-verify --help -h --log-level --root --runroot'
-        valued='--authfile --dest -d --dest-authfile --dest-cert-dir --dest-creds --format -f --retry --retry-delay --src -s --src-authfile --src-cert-dir --src-creds --log-level --root --runroot'
+        flags='--all -a --authfile --dest -d --dest-authfile --dest-cert-dir --dest-creds --dest-tls-verify --dry-run --format -f --keep-going --preserve-digests --quiet -q --retry --retry-delay --scoped --src -s --src-authfile --src-cert-dir --src-creds --src-tls-verify --remove-signatures --sign-by --sign-by-sigstore-private-key --sign-passphrase-file --help -h --log-level --root --runroot'
+        valued='--authfile --dest -d --dest-authfile --dest-cert-dir --dest-creds --format -f --retry --retry-delay --src -s --src-authfile --src-cert-dir --src-creds --sign-by --sign-by-sigstore-private-key --sign-passphrase-file --log-level --root --runroot'
         stops=0 places='-|-' ;;
     "image tree")
         flags='--whatrequires --help -h --log-level --root --runroot'
@@ -216,8 +216,8 @@ __pypod_command() {
         valued='--authfile --log-level --root --runroot'
         stops=0 places='-' ;;
     "manifest push")
-        flags='--all --authfile --cert-dir --creds --retry --retry-delay --tls-verify --compression-format --compression-level --digestfile --force-compression --format -f --quiet -q --rm --help -h --log-level --root --runroot'
-        valued='--authfile --cert-dir --creds --retry --retry-delay --compression-format --compression-level --digestfile --format -f --log-level --root --runroot'
+        flags='--all --authfile --cert-dir --creds --retry --retry-delay --tls-verify --compression-format --compression-level --digestfile --force-compression --format -f --quiet -q --remove-signatures --sign-by --sign-by-sigstore-private-key --sign-passphrase-file --rm --help -h --log-level --root --runroot'
+        valued='--authfile --cert-dir --creds --retry --retry-delay --compression-format --compression-level --digestfile --format -f --sign-by --sign-by-sigstore-private-key --sign-passphrase-file --log-level --root --runroot'
         stops=0 places='-|-|...' ;;
     "manifest remove")
         flags='--help -h --log-level --root --runroot'
@@ -240,8 +240,8 @@ __pypod_command() {
         valued='--arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --signature-policy --variant --policy --log-level --root --runroot'
         stops=0 places='image|...' ;;
     "push"|"image push")
-        flags='--all --authfile --cert-dir --creds --retry --retry-delay --tls-verify --compression-format --compression-level --digestfile --force-compression --format -f --quiet -q --help -h --log-level --root --runroot'
-        valued='--authfile --cert-dir --creds --retry --retry-delay --compression-format --compression-level --digestfile --format -f --log-level --root --runroot'
+        flags='--all --authfile --cert-dir --creds --retry --retry-delay --tls-verify --compression-format --compression-level --digestfile --force-compression --format -f --quiet -q --remove-signatures --sign-by --sign-by-sigstore-private-key --sign-passphrase-file --help -h --log-level --root --runroot'
+        valued='--authfile --cert-dir --creds --retry --retry-delay --compression-format --compression-level --digestfile --format -f --sign-by --sign-by-sigstore-private-key --sign-passphrase-file --log-level --root --runroot'
         stops=0 places='image|-|...' ;;
     "rename"|"container rename")
         flags='--help -h --log-level --root --runroot'
@@ -470,6 +470,8 @@ __pypod_value() {
     'image copy --arch') kind='words amd64 arm64 386 arm ppc64le riscv64 s390x' ;;
     'image copy --os') kind='words linux' ;;
     'image copy --platform') kind='words linux/amd64 linux/arm64 linux/386 linux/arm/v7' ;;
+    'image copy --sign-by-sigstore-private-key') kind='file' ;;
+    'image copy --sign-passphrase-file') kind='file' ;;
     'image copy --log-level') kind='words debug info warn error' ;;
     'image copy --root') kind='dir' ;;
     'image copy --runroot') kind='dir' ;;
@@ -513,6 +515,8 @@ __pypod_value() {
     'image sync --src'|'image sync -s') kind='words docker dir' ;;
     'image sync --src-authfile') kind='file' ;;
     'image sync --src-cert-dir') kind='dir' ;;
+    'image sync --sign-by-sigstore-private-key') kind='file' ;;
+    'image sync --sign-passphrase-file') kind='file' ;;
     'image sync --log-level') kind='words debug info warn error' ;;
     'image sync --root') kind='dir' ;;
     'image sync --runroot') kind='dir' ;;
@@ -591,6 +595,8 @@ __pypod_value() {
     'manifest push --compression-format') kind='words gzip zstd' ;;
     'manifest push --digestfile') kind='file' ;;
     'manifest push --format'|'manifest push -f') kind='words oci v2s2' ;;
+    'manifest push --sign-by-sigstore-private-key') kind='file' ;;
+    'manifest push --sign-passphrase-file') kind='file' ;;
     'manifest push --log-level') kind='words debug info warn error' ;;
     'manifest push --root') kind='dir' ;;
     'manifest push --runroot') kind='dir' ;;
@@ -623,6 +629,8 @@ __pypod_value() {
     'push --compression-format'|'image push --compression-format') kind='words gzip zstd' ;;
     'push --digestfile'|'image push --digestfile') kind='file' ;;
     'push --format'|'push -f'|'image push --format'|'image push -f') kind='words oci v2s2' ;;
+    'push --sign-by-sigstore-private-key'|'image push --sign-by-sigstore-private-key') kind='file' ;;
+    'push --sign-passphrase-file'|'image push --sign-passphrase-file') kind='file' ;;
     'push --log-level'|'image push --log-level') kind='words debug info warn error' ;;
     'push --root'|'image push --root') kind='dir' ;;
     'push --runroot'|'image push --runroot') kind='dir' ;;

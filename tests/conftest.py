@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every test may ask for: the installed program, an image in its store, a registry.
+"""What every test may ask for: the installed program, images and stores, registries, keys.
 
 tests/run starts pytest as the user of the pass; the names of the passes are user, root and single.
 A test that only makes sense in some of them says so: `@pytest.mark.passes("user", "root")`.
@@ -17,9 +17,12 @@ from pathlib import Path
 import pytest
 
 from tests.fixtures import images, probe
+from tests.fixtures.fault_registry import FaultRegistry
 from tests.fixtures.program import Program
-from tests.fixtures.registry import Registry
+from tests.fixtures.registry import Registries, Registry
 from tests.fixtures.seat import Seat
+from tests.fixtures.signing import Machine, Pgp
+from tests.fixtures.store import Store
 
 PASS = os.environ.get("PYPOD_TEST_PASS", "")
 PATIENCE = 240
@@ -90,6 +93,43 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     running = Registry(tmp_path_factory.mktemp("registry"))
     yield running
     running.close()
+
+
+@pytest.fixture(scope="module")
+def registries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registries]:
+    """Return registries of the test's module: anonymous, basic, bearer, started when asked for."""
+    running = Registries(tmp_path_factory.mktemp)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def faulty() -> Iterator[FaultRegistry]:
+    """Return a registry that misbehaves by script."""
+    with FaultRegistry() as running:
+        yield running
+
+
+@pytest.fixture
+def store(program: Program, tmp_path: Path) -> Iterator[Store]:
+    """Return a store of the test's own."""
+    made = Store(program, tmp_path)
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    """Return a configuration of the test's own: policy.json, registries.d, a lookaside place."""
+    return Machine(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def pgp() -> Iterator[Pgp]:
+    """Return a home of gpg with keys."""
+    made = Pgp()
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")

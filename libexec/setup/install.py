@@ -123,7 +123,7 @@ def install(prefix: Path) -> None:
     if not (CHECKOUT / "pypod" / "_libexec" / "pypod-init").exists():
         fail("the helpers are not built; `make install` builds them first")
     venv = prefix / "lib" / "pypod"
-    make_venv(venv, requirements())
+    make_venv(venv, requirements("sign"))
     site = site_packages(venv)
     changed = copy_tree(CHECKOUT / "pypod", site / "pypod")
     copy_pages(prefix)

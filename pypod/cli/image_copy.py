@@ -40,7 +40,10 @@ def copy(args: Args) -> int:
         platform=access.platform(args, host_facts()),
         preserve=args.preserve_digests,
         policy_file=args.signature_policy,
+        identity=args.sign_identity,
     )
+    if options.identity and not options.signers:
+        raise UsageError("--sign-identity: there is no key to sign with")
     source, wanted = locate.source(
         args.places, where, side_access(args, "src"), whole=multi != "system"
     )
@@ -112,6 +115,8 @@ def _into_store(
 ) -> Document:
     if options.format or options.compression or options.force or options.level is not None:
         raise UsageError("the store keeps images as they come: no --format, no compression")
+    if options.signers:
+        raise UsageError("the store keeps no signatures: an image there is not signed")
     if options.multi == "index-only":
         raise UsageError("--multi-arch index-only: the store keeps images, not an index alone")
     facts = host_facts()

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from pypod.cli import access, image_copy
+from pypod.cli import access, image_copy, push
 from pypod.cli.lifecycle import report
 from pypod.engine import copy as engine_copy
 from pypod.engine import locate, sync
@@ -16,6 +16,7 @@ from pypod.output.progress import Bars
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pypod.cli.parse import Args
+    from pypod.engine.signing import Signer
     from pypod.engine.sync import Step
 
 
@@ -33,11 +34,12 @@ def sync_(args: Args) -> int:
         image_copy.side_access(args, "src"),
         scoped=args.scoped,
     )
+    signers = push.signers(args)
     failures = 0
     for step in found:
         if not args.dry_run:
             try:
-                _copy(args, step)
+                _copy(args, step, signers)
             except PypodError as error:
                 if not args.keep_going:
                     raise
@@ -50,12 +52,14 @@ def sync_(args: Args) -> int:
     return 0
 
 
-def _copy(args: Args, step: Step) -> None:
+def _copy(args: Args, step: Step, signers: tuple[Signer, ...]) -> None:
     options = engine_copy.Options(
         platform=access.machine(host_facts()),
         multi="all" if args.all else "system",
         format=args.format,
         preserve=args.preserve_digests,
+        signers=signers,
+        remove_signatures=args.remove_signatures,
     )
     source, wanted = locate.source(
         args.places, step.source, image_copy.side_access(args, "src"), whole=args.all

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+
 from pypod.cli import access
 from pypod.engine import copy, images, list_names, locate
 from pypod.engine.remote import Access
@@ -15,7 +17,10 @@ from pypod.output.progress import Bars
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pypod.cli.parse import Args
+    from pypod.engine.signing import Signer
     from pypod.oci.convert import Document
+
+_PASSPHRASE_MOST = 1 << 16
 
 
 def push(args: Args) -> int:
@@ -72,7 +77,49 @@ def copy_options(args: Args, multi: str) -> copy.Options:
         compression=args.compression_format,
         level=args.compression_level,
         force=args.force_compression,
+        signers=signers(args),
+        remove_signatures=args.remove_signatures,
     )
+
+
+def signers(args: Args) -> tuple[Signer, ...]:
+    """Return who signs, as the command line says, their keys opened. Raises PypodError."""
+    path, key, file = (
+        args.sign_by_sigstore_private_key,
+        args.sign_by,
+        args.sign_passphrase_file,
+    )
+    if not path and not key:
+        if file:
+            raise UsageError("--sign-passphrase-file: there is no key to sign with")
+        return ()
+    if path and key and file:
+        raise UsageError(
+            "only one of --sign-by and --sign-by-sigstore-private-key can be used with"
+            " --sign-passphrase-file"
+        )
+    from pypod.engine import signing
+
+    passphrase = _passphrase(file) if file else None
+    made: list[Signer] = []
+    if path:
+        if passphrase is None and os.isatty(0) and signing.asks_for_passphrase(path):
+            import getpass
+
+            passphrase = getpass.getpass(f"Passphrase for {path}: ").encode()
+        made.append(signing.Sigstore(path, passphrase))
+    if key:
+        made.append(signing.OpenPgp(key, passphrase))
+    return tuple(made)
+
+
+def _passphrase(path: str) -> bytes:
+    """Return the first line of a file, as podman does. Raises UsageError."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(_PASSPHRASE_MOST).partition(b"\n")[0].strip()
+    except OSError as error:
+        raise UsageError(f"--sign-passphrase-file {path}: {error.strerror}") from None
 
 
 def write_digest(path: str, document: Document) -> None:

@@ -8,7 +8,8 @@ travel uncompressed, or because the user asked. What is packed anew is checked a
 
 from __future__ import annotations
 
-from pypod.engine import image_peek, packing, trust, workers
+from pypod.engine import companions, image_peek, packing, trust, workers
+from pypod.engine.companions import Companions
 from pypod.engine.place import Silent, small, stream
 from pypod.engine.scratch import Scratch
 from pypod.errors import IntegrityError, PypodError, RegistryError, UsageError
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pypod.engine.place import Progress, Source, Target
+    from pypod.engine.signing import Signer
     from pypod.oci.manifest import Descriptor, Manifest, Platform
+    from pypod.oci.signed import Signature
 
 
 _UNKNOWN_FORMAT = (400, 415)
@@ -52,6 +55,11 @@ class Options(Value):
     """Leave uncompressed layers as they are."""
     policy_file: str = ""
     """--signature-policy."""
+    signers: tuple[Signer, ...] = ()
+    """Who signs what is copied: each manifest, and the index."""
+    identity: str = ""
+    """The name that it is signed as; nothing: as it is called in the target."""
+    remove_signatures: bool = False
 
 
 class _Wish(Value):
@@ -93,6 +101,15 @@ class _Copy:
     ) -> None:
         self.source, self.target, self.options = source, target, options
         self.scratch, self.progress = scratch, progress
+        self.with_it = Companions(
+            source,
+            target,
+            options.signers,
+            identity=options.identity,
+            remove=options.remove_signatures,
+        )
+        self._signed = False
+        """Something that is signed is copied: it must stay as it is."""
 
     def cancel(self) -> None:
         self.source.cancel()
@@ -116,20 +133,31 @@ class _Copy:
             parsed = image_peek.parse(top)
             if isinstance(parsed, oci.Manifest):
                 self._check_trust(wanted, top.digest, first.digest)
+                found = self._signatures(top)
                 made = self._image(top, parsed, listed=False)
                 break
             if options.multi != "system":
                 self._check_trust(wanted, top.digest)
+                found = self._signatures(top)
                 made = self._index(top, parsed)
                 break
             top = image_peek.document(self.source, oci.choose(parsed, options.platform).digest)
         else:
             raise RegistryError("indexes within indexes: too deep")
         self.progress.note("Writing manifest to image destination")
-        return self._write(made)
+        return self._write(made, found)
 
-    def _write(self, made: Document) -> Document:
-        """Write the top manifest, in docker's format to a registry that knows no other."""
+    def _signatures(self, document: Document) -> list[Signature]:
+        found = self.with_it.of(document.digest)
+        self._signed = self._signed or bool(found)
+        return found
+
+    def _write(self, made: Document, found: list[Signature]) -> Document:
+        """Write the top manifest, in docker's format to a registry that knows no other.
+
+        Its signatures come first: nobody sees it unsigned.
+        """
+        self.with_it.write(made.digest, found, top=True)
         try:
             self.target.put_manifest(made, top=True)
             return made
@@ -141,6 +169,7 @@ class _Copy:
                 or made.media_type != oci.OCI_MANIFEST
                 or options.format
                 or options.preserve
+                or self._signed
                 or not isinstance(parsed, oci.Manifest)
                 or any(convert.compression(layer) in (None, "zstd") for layer in parsed.layers)
             ):
@@ -148,6 +177,7 @@ class _Copy:
         log.info(f"{self.target.noun} takes no OCI manifest: writing docker's v2s2")
         document = fastjson.loads(made.body)
         other = self._changed(convert.manifest_as(document, oci.DOCKER_MANIFEST, parsed.layers))
+        self.with_it.write(other.digest, [], top=True)
         self.target.put_manifest(other, top=True)
         return other
 
@@ -162,12 +192,15 @@ class _Copy:
         for entry in index.manifests:
             inner = image_peek.document(self.source, entry.digest)
             parsed = image_peek.parse(inner)
+            before, found = self._signed, self._signatures(inner)
             if isinstance(parsed, oci.Manifest):
                 one = self._image(inner, parsed, listed=True)
             elif depth >= oci.INDEX_DEPTH_MOST:
                 raise RegistryError("indexes within indexes: too deep")
             else:
                 one = self._index(inner, parsed, depth + 1)
+            self._signed = before
+            self.with_it.write(one.digest, found, top=False)
             self.target.put_manifest(one, top=False)
             made.append(one)
         kind = oci.DOCKER_MANIFEST if index.media_type == oci.DOCKER_LIST else oci.OCI_MANIFEST
@@ -188,6 +221,8 @@ class _Copy:
             raise PypodError(
                 f"--preserve-digests: {self.target.noun} or an option needs another manifest"
             )
+        if self._signed:
+            raise companions.changed()
 
     def _image(self, document: Document, manifest: Manifest, *, listed: bool) -> Document:
         """Copy the blobs of an image; return its manifest as the target shall have it."""

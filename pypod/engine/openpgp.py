@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenPGP signatures, verified by gpgv with a keyring of the policy's keys and nothing else.
+"""OpenPGP signatures: made by the user's gpg, verified by gpgv with a keyring of the policy's keys.
 
-No agent, no trust database, no key of the user's has a say: gpgv(1) believes exactly the keyring
-that it is given. Its status lines are counted, for one good answer beside a bad one is a bad one.
+In verifying no agent, no trust database, no key of the user's has a say: gpgv(1) believes exactly
+the keyring that it is given. Its status lines are counted, for one good answer beside a bad one is
+a bad one.
 """
 
 from __future__ import annotations
@@ -79,6 +80,43 @@ def verify(signature: bytes, ring: bytes) -> bytes:
         words = [line.split()[1] for line in status.splitlines() if line.startswith("[GNUPG:] ")]
         _judge(words, done.returncode)
         return _content(paths["content"])
+
+
+def sign(content: bytes, key: str, passphrase: bytes | None) -> bytes:
+    """Return an OpenPGP message with the content in it, signed by a key of the user's gpg.
+
+    Without a passphrase the agent asks for it. Raises PypodError.
+    """
+    program = shutil.which("gpg", path=_SEARCH)
+    if program is None:
+        raise PypodError("--sign-by: there is no gpg", hint="Debian: apt install gpg gpg-agent")
+    words = [program, "--batch", "--no-tty", "--quiet", "--local-user", key]
+    given, give = os.pipe()
+    try:
+        # Its passphrase comes through a pipe: argv and environment can be seen by others.
+        if passphrase is not None:
+            words += ["--pinentry-mode", "loopback", "--passphrase-fd", str(given)]
+            os.write(give, passphrase + b"\n")
+        os.close(give)
+        give = -1
+        done = subprocess.run(
+            [*words, "--sign"],
+            input=content,
+            capture_output=True,
+            pass_fds=(given,),
+            check=False,
+        )
+    except OSError as error:
+        raise PypodError(f"{program} cannot be run: {error.strerror}") from None
+    finally:
+        os.close(given)
+        if give >= 0:
+            os.close(give)
+    if done.returncode or not done.stdout:
+        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        shown = ascii(said[-1] if said else "no signature came")[1:-1][:200]
+        raise PypodError(f"--sign-by {key}: {shown}")
+    return done.stdout
 
 
 def _judge(words: list[str], code: int) -> None:

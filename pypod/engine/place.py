@@ -14,10 +14,11 @@ from pypod.store import blobs
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from typing import Protocol
+    from typing import Protocol, TypeGuard
 
     from pypod.oci.convert import Document
     from pypod.oci.manifest import Descriptor
+    from pypod.oci.signed import Signature
 
     Read = Callable[[int], Iterable[bytes]]
     """The verified bytes of a blob from an offset on; may be called again."""
@@ -101,6 +102,18 @@ if TYPE_CHECKING:
         def close(self) -> None:
             """Let go; what was not finished is thrown away."""
 
+    class Keeper(Target, Protocol):
+        """A target that keeps signatures, too."""
+
+        identity: str
+        """What an image that is written there is signed as; empty when it has no name there."""
+
+        def check_signatures(self, kinds: set[str]) -> None:
+            """Raise PypodError unless signatures of these kinds can be kept."""
+
+        def put_signatures(self, digest: str, found: list[Signature], *, top: bool) -> None:
+            """Write the signatures of a manifest. Raises PypodError."""
+
     class Progress(Protocol):
         """Shows how far a transfer is; called from several threads."""
 
@@ -116,6 +129,11 @@ if TYPE_CHECKING:
 
 _STEP = 1 << 20
 """A connection that brought so many new bytes before it was cut does not count as a failed try."""
+
+
+def keeps_signatures(target: Target) -> TypeGuard[Keeper]:
+    """Say whether a target keeps signatures."""
+    return hasattr(target, "put_signatures")
 
 
 class Silent:

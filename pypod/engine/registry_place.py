@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from pypod.engine import signature_place
 from pypod.oci import manifest as oci
+from pypod.oci import signed
 from pypod.registry.upload import Upload
 
 TYPE_CHECKING = False
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from pypod.engine.place import Read
     from pypod.oci.convert import Document
     from pypod.oci.manifest import Descriptor
+    from pypod.oci.signed import Signature
     from pypod.registry.repository import Repository
 
 
@@ -29,6 +32,9 @@ class RegistryTarget:
         mounts: dict[str, str] | None = None,
     ) -> None:
         """`tags` is empty for a push by digest; `mounts` says which repository has a blob."""
+        assert repository.asked is not None
+        self._where = repository.asked
+        self.identity = str(repository.asked)
         self.noun = f"registry {repository.domain}"
         self._repository, self._upload = repository, Upload(repository)
         self._tags, self._mounts = tags, mounts or {}
@@ -51,6 +57,19 @@ class RegistryTarget:
             self._upload.put_manifest(
                 wanted, document.body, document.media_type, document.digest
             )
+
+    def check_signatures(self, kinds: set[str]) -> None:
+        """Raise PypodError unless registries.d says where signatures are written."""
+        signature_place.check(kinds, self._where)
+
+    def put_signatures(self, digest: str, found: list[Signature], *, top: bool) -> None:
+        """Write the signatures of a manifest, each kind to its own place."""
+        simple = [one for one in found if one.kind == signed.SIMPLE]
+        sigstore = [one for one in found if one.kind == signed.COSIGN]
+        if simple:
+            signature_place.stage(self._where, digest, simple)
+        if sigstore:
+            signature_place.attach(self._repository, self._upload, digest, sigstore)
 
     def finish(self) -> None:
         """All is there already."""

@@ -40,7 +40,7 @@ def repository(
     """
     from pypod.registry.repository import Repository
 
-    settings = config.load(places)
+    settings, asked = config.load(places), wanted
     place = registries.endpoints(settings.registries, wanted)[-1]
     given = access.credentials
     if actions == "pull":  # what is written goes where the user said
@@ -63,4 +63,5 @@ def repository(
         cert_dir=access.cert_dir,
         actions=actions,
         mounts=mounts,
+        asked=asked,
     )

@@ -78,6 +78,7 @@ def pull(
         tls_verify=options.tls_verify,
         trusted_realms=options.trusted_realms,
         patience=options.patience,
+        asked=wanted,
     )
     try:
         return take(

@@ -15,9 +15,10 @@ from pypod.engine.store_place import StoreSource
 from pypod.errors import IntegrityError, PypodError
 from pypod.kernel import trust_files
 from pypod.oci import digest as oci_digest
-from pypod.oci import policy
+from pypod.oci import policy, signed
 from pypod.oci.policy import Requirement
 from pypod.oci.reference import Reference
+from pypod.oci.signed import Signature
 from pypod.transport.docker_archive import DockerArchiveSource
 from pypod.transport.oci_layout import LayoutSource
 from pypod.transport.plain_dir import PlainDirSource
@@ -29,9 +30,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pypod.engine.place import Source
-    from pypod.registry.repository import Repository
 
-_SIGSTORE_IN_LOOKASIDE = b"\x00sigstore-json\n"
 _REASONS_MOST = 3
 
 
@@ -102,7 +101,7 @@ def _origin(source: Source, wanted: str, name: Reference | None) -> Origin:
 
     if isinstance(source, Repository):
         own = {"digest" if oci_digest.is_digest(wanted) else "tag": wanted}
-        name = name or Reference(source.domain, source.path, **own)
+        name = name or source.asked or Reference(source.domain, source.path, **own)
         return Origin("docker", tuple(policy.scopes_of(name)), str(name), name)
     return Origin("", (), "the image")
 
@@ -115,12 +114,11 @@ def _fulfil(needed: Requirement, origin: Origin, source: Source, digests: list[s
         raise PypodError("such images are not wanted here")
     if needed.cannot:
         raise PypodError(f"{needed.cannot}: pypod cannot verify that")
-    if origin.transport != "docker":
+    if origin.transport not in ("docker", "dir"):
         raise PypodError(f"images of {origin.transport} carry no signatures")
     found = _openpgp if needed.kind == policy.SIGNED_BY else _sigstore
     reasons: list[str] = []
-    repository: Any = source
-    for check_one in found(needed, origin, repository, digests):
+    for check_one in found(needed, origin, source, digests):
         try:
             return check_one()
         except IntegrityError as error:
@@ -132,60 +130,49 @@ def _fulfil(needed: Requirement, origin: Origin, source: Source, digests: list[s
 
 
 def _openpgp(
-    needed: Requirement, origin: Origin, source: Repository, digests: list[str]
+    needed: Requirement, origin: Origin, source: Source, digests: list[str]
 ) -> Iterator[Callable[[], None]]:
     from pypod.engine import openpgp, signatures
 
     openpgp.find_gpgv()
     ring = openpgp.keyring([data for _, data in signatures.keys(needed)])
-    lookasides, place = trust_files.lookasides(), _place(source, origin)
     for digest in digests:
-        for data in signatures.openpgp(lookasides, place, digest):
-            if data.startswith(_SIGSTORE_IN_LOOKASIDE):
-                continue
+        for found in signatures.of(source, digest, signed.SIMPLE):
 
-            def one(data: bytes = data, digest: str = digest) -> None:
+            def one(data: bytes = found.data, digest: str = digest) -> None:
                 _compare(openpgp.verify(data, ring), needed, origin, digest)
 
             yield one
 
 
 def _sigstore(
-    needed: Requirement, origin: Origin, source: Repository, digests: list[str]
+    needed: Requirement, origin: Origin, source: Source, digests: list[str]
 ) -> Iterator[Callable[[], None]]:
     from pypod.engine import signatures, sigstore
 
     keys = [sigstore.PublicKey(data, name) for name, data in signatures.keys(needed)]
-    scopes = policy.scopes_of(_place(source, origin))
-    if not trust_files.lookasides().attachments(scopes):
-        raise PypodError(
-            "registries.d does not say use-sigstore-attachments",
-            hint=f"docker: {{{source.domain}: {{use-sigstore-attachments: true}}}}"
-            " in a file of ~/.config/containers/registries.d",
-        )
     for digest in digests:
-        for text, payload in signatures.attached(source, digest):
+        for found in signatures.of(source, digest, signed.COSIGN):
 
-            def one(text: object = text, payload: bytes = payload, digest: str = digest) -> None:
-                signature = sigstore.decoded(text)
-                if not any(key.signed(signature, payload) for key in keys):
+            def one(found: Signature = found, digest: str = digest) -> None:
+                signature = sigstore.decoded(dict(found.annotations).get(signed.ANNOTATION))
+                if not any(key.signed(signature, found.data) for key in keys):
                     raise IntegrityError("it was made by another key, or is damaged")
-                _compare(payload, needed, origin, digest)
+                _compare(found.data, needed, origin, digest)
 
             yield one
-
-
-def _place(source: Repository, origin: Origin) -> Reference:
-    """Return the name of the image where it really lies: signatures are looked for there."""
-    assert origin.name is not None
-    name = origin.name
-    return Reference(source.domain, source.path, name.tag, name.digest)
+    repository: Any = source
+    if origin.transport == "docker" and not signatures.are_attached(repository):
+        raise PypodError(
+            "registries.d does not say use-sigstore-attachments",
+            hint=f"docker: {{{repository.domain}: {{use-sigstore-attachments: true}}}}"
+            " in a file of ~/.config/containers/registries.d",
+        )
 
 
 def _compare(content: bytes, needed: Requirement, origin: Origin, digest: str) -> None:
     """Raise IntegrityError unless what was signed is this manifest under this name."""
     from pypod.kernel import strictjson
-    from pypod.oci import signed
 
     kind = signed.SIMPLE if needed.kind == policy.SIGNED_BY else signed.COSIGN
     found = signed.parse(strictjson.loads(content, "what it signs"), kind)

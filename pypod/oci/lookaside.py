@@ -22,6 +22,8 @@ class Place(Value):
     """What one scope says."""
 
     lookaside: str = ""
+    staging: str = ""
+    """Where signatures are written to, if not there."""
     attachments: bool | None = None
 
 
@@ -39,6 +41,11 @@ class Lookasides(Value):
     def url(self, scopes: list[str]) -> str:
         """Return where signatures are read from; nothing where the default place is meant."""
         return next((one.lookaside for one in self._places(scopes) if one.lookaside), "")
+
+    def writable(self, scopes: list[str]) -> str:
+        """Return where signatures are written to; nothing where the default place is meant."""
+        said = (one.staging or one.lookaside for one in self._places(scopes))
+        return next((url for url in said if url), "")
 
     def attachments(self, scopes: list[str]) -> bool:
         """Say whether the registry itself is asked for sigstore signatures."""
@@ -82,7 +89,9 @@ def _place(value: Any, where: str) -> Place:
         if not isinstance(said, wanted):
             raise PypodError(f"{where}.{key} is not a {'yes or no' if wanted is bool else 'text'}")
         found[name] = said
-    url = found.get("lookaside", "")
-    if url and not url.startswith(("http://", "https://", "file:///")):
-        raise PypodError(f"{where}: {ascii(url)[:100]}: an http, https or file URL is needed")
-    return Place(url.rstrip("/"), found.get("use-sigstore-attachments"))
+    urls = [found.get(key, "") for key in ("lookaside", "lookaside-staging")]
+    for url in urls:
+        if url and not url.startswith(("http://", "https://", "file:///")):
+            raise PypodError(f"{where}: {ascii(url)[:100]}: an http, https or file URL is needed")
+    read, write = (url.rstrip("/") for url in urls)
+    return Place(read, write, found.get("use-sigstore-attachments"))

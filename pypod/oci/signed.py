@@ -24,6 +24,21 @@ ANNOTATION = "dev.cosignproject.cosign/signature"
 """Of that layer: the signature in base64."""
 
 
+_CREATOR = "pypod"
+
+
+class Signature(Value):
+    """A signature on its way from one place to another; nothing of it is believed."""
+
+    kind: str
+    """SIMPLE or COSIGN."""
+    data: bytes
+    """An OpenPGP message with the document in it, or cosign's document."""
+    media_type: str = ""
+    annotations: tuple[tuple[str, str], ...] = ()
+    """cosign's: the signature itself is the one of ANNOTATION."""
+
+
 class Signed(Value):
     """What a signature says."""
 
@@ -50,15 +65,15 @@ def parse(document: Any, kind: str) -> Signed:
     return Signed(oci_digest.check(image["docker-manifest-digest"]), name)
 
 
-def document(found: Signed, creator: str) -> dict[str, Any]:
-    """Return cosign's document for an image."""
+def document(found: Signed, kind: str, seconds: int) -> dict[str, Any]:
+    """Return the document of an image that is signed at a time, as containers/image writes it."""
     return {
         "critical": {
             "identity": {"docker-reference": found.name},
             "image": {"docker-manifest-digest": found.digest},
-            "type": COSIGN,
+            "type": kind,
         },
-        "optional": {"creator": creator},
+        "optional": {"creator": _CREATOR, "timestamp": seconds},
     }
 
 

@@ -22,6 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pypod.oci.reference import Reference
     from pypod.registry.auth import Credentials
     from pypod.registry.client import Answer, Outgoing
 
@@ -94,9 +95,13 @@ class Repository:
         cert_dir: str = "",
         actions: str = "pull",
         mounts: tuple[str, ...] = (),
+        asked: Reference | None = None,
     ) -> None:
-        """`actions` are what a token is asked for, `mounts` are paths to take blobs from."""
-        self.domain, self.path = domain, path
+        """`actions` are what a token is asked for, `mounts` are paths to take blobs from.
+
+        `asked` is the name that led here: another one where a mirror answers.
+        """
+        self.domain, self.path, self.asked = domain, path, asked
         scopes = [f"repository:{path}:{actions}"]
         scopes += [f"repository:{mount}:pull" for mount in mounts]
         self.host = _HOSTS.get(domain, domain)

@@ -13,12 +13,16 @@ from hashlib import sha256
 from pypod.errors import PypodError
 from pypod.oci import digest as oci_digest
 from pypod.oci import manifest as oci
-from pypod.transport import files
+from pypod.transport import files, signature_file
+from pypod.transport.signature_file import COUNT_MOST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pypod.oci.convert import Document
     from pypod.oci.manifest import Descriptor
+    from pypod.oci.signed import Signature
     from pypod.transport.files import Piece, Read
 
 _VERSION = "Directory Transport Version: "
@@ -46,9 +50,23 @@ class PlainDirSource(files.FileSource):
             return body, "", wanted
         return self._box.small(name), "", wanted
 
+    def signatures(self, digest: str) -> Iterator[bytes]:
+        """Yield the files of a manifest's signatures. Raises PypodError."""
+        top = "sha256:" + sha256(self._box.small("manifest.json")).hexdigest()
+        for number in range(1, COUNT_MOST + 1):
+            name = _signature(number, "" if digest == top else digest)
+            if not self._box.has(name):
+                return
+            yield self._box.small(name)
+
     def blob(self, digest: str, size: int, offset: int = 0) -> Piece:
         """Return a blob. Raises PypodError."""
         return self._box.piece(oci_digest.hex_of(digest), offset)
+
+
+def _signature(number: int, digest: str = "") -> str:
+    """Return the name of the Nth signature, of the top manifest or of one that an index names."""
+    return f"{oci_digest.hex_of(digest)}.signature-{number}" if digest else f"signature-{number}"
 
 
 class PlainDirTarget:
@@ -58,6 +76,7 @@ class PlainDirTarget:
     plain_layers = False
     packs_layers = False
     several = True
+    identity = ""
 
     def __init__(self, path: str, *, pack: bool = False) -> None:
         self.noun, self._path = path, path
@@ -100,6 +119,16 @@ class PlainDirTarget:
             self._names.add(name)
             files.write(self._path, name, [document.body])
 
+    def check_signatures(self, kinds: set[str]) -> None:
+        """All can be kept here."""
+
+    def put_signatures(self, digest: str, found: list[Signature], *, top: bool) -> None:
+        """Write the signatures of a manifest, each into a file."""
+        for number, one in enumerate(found, 1):
+            name = _signature(number, "" if top else digest)
+            self._names.add(name)
+            files.write(self._path, name, [signature_file.packed(one)])
+
     def finish(self) -> None:
         """Write manifest.json, and take away what a former image left."""
         if self._top is None:
@@ -107,9 +136,18 @@ class PlainDirTarget:
         files.write(self._path, "version", [_OURS.encode()])
         files.write(self._path, "manifest.json", [self._top.body])
         for name in os.listdir(self._path):
-            stem = name.removesuffix(".manifest.json")
-            if name not in self._names and oci_digest.is_digest(f"sha256:{stem}"):
+            if name not in self._names and _is_ours(name):
                 os.unlink(f"{self._path}/{name}")
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def _is_ours(name: str) -> bool:
+    """Say whether a file is of an image: a blob, a manifest, a signature."""
+    stem, dot, number = name.rpartition("signature-")
+    if dot and number.isdigit():
+        name = stem.removesuffix(".")
+        if not name:
+            return True
+    return oci_digest.is_digest(f"sha256:{name.removesuffix('.manifest.json')}")

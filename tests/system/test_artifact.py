@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ import requests
 from tests.fixtures import fault_registry as faults
 from tests.fixtures import images
 from tests.fixtures.fault_registry import FaultRegistry
-from tests.fixtures.program import Program
 from tests.fixtures.registry import PASSWORD, USER, Registry
 from tests.fixtures.store import Store
 
@@ -22,30 +20,6 @@ pytestmark = pytest.mark.own
 
 CREDS = f"{USER}:{PASSWORD}"
 TITLE = "org.opencontainers.image.title"
-
-
-@pytest.fixture
-def store(program: Program, tmp_path: Path) -> Iterator[Store]:
-    made = Store(program, tmp_path)
-    yield made
-    made.remove()
-
-
-@pytest.fixture(scope="module")
-def registries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Registry]]:
-    running = {
-        auth or "anonymous": Registry(tmp_path_factory.mktemp(auth or "artifacts"), auth)
-        for auth in ("", "basic")
-    }
-    yield running
-    for registry in running.values():
-        registry.close()
-
-
-@pytest.fixture
-def faulty() -> Iterator[FaultRegistry]:
-    with FaultRegistry() as running:
-        yield running
 
 
 @pytest.fixture

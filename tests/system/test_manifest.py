@@ -4,39 +4,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from tests.fixtures import images
-from tests.fixtures.program import Program
 from tests.fixtures.registry import PASSWORD, USER, Registry
 from tests.fixtures.store import Store
 
 pytestmark = pytest.mark.own
 
 CREDS = f"{USER}:{PASSWORD}"
-
-
-@pytest.fixture
-def store(program: Program, tmp_path: Path) -> Iterator[Store]:
-    made = Store(program, tmp_path)
-    yield made
-    made.remove()
-
-
-@pytest.fixture(scope="module")
-def registries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Registry]]:
-    running = {
-        auth or "anonymous": Registry(tmp_path_factory.mktemp(auth or "lists"), auth)
-        for auth in ("", "basic")
-    }
-    yield running
-    for registry in running.values():
-        registry.close()
 
 
 def image(architecture: str, **more: Any) -> images.Image:
@@ -64,16 +43,8 @@ def digests(document: dict[str, Any]) -> list[str]:
 
 
 def there(registry: Registry, repository: str, wanted: str = "latest") -> tuple[Any, str]:
-    kinds = [images.OCI + "index.v1+json", images.OCI + "manifest.v1+json",
-             images.DOCKER + "distribution.manifest.list.v2+json",
-             images.DOCKER + "distribution.manifest.v2+json"]  # fmt: skip
-    answer = requests.get(
-        f"http://{registry.host}/v2/{repository}/manifests/{wanted}",
-        headers={"Accept": ", ".join(kinds)},
-        timeout=20,
-    )
-    answer.raise_for_status()
-    return answer.json(), answer.headers["Docker-Content-Digest"]
+    body = registry.manifest(repository, wanted)[0]
+    return json.loads(body), images.digest(body)
 
 
 def test_a_list_of_images_here_and_elsewhere_is_pushed_whole(

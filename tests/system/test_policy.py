@@ -6,13 +6,11 @@ from __future__ import annotations
 import functools
 import http.server
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.fixtures import images, signing
-from tests.fixtures.program import Program
 from tests.fixtures.registry import Registry
 from tests.fixtures.signing import Machine, Pgp
 from tests.fixtures.store import Store
@@ -20,25 +18,6 @@ from tests.fixtures.store import Store
 pytestmark = pytest.mark.own
 
 REJECT = '{"default": [{"type": "reject"}]}'
-
-
-@pytest.fixture
-def store(program: Program, tmp_path: Path) -> Iterator[Store]:
-    made = Store(program, tmp_path)
-    yield made
-    made.remove()
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def pgp() -> Iterator[Pgp]:
-    made = Pgp()
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -6,13 +6,11 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.fixtures import images
-from tests.fixtures.program import Program
 from tests.fixtures.registry import PASSWORD, USER, Registry
 from tests.fixtures.store import Store
 
@@ -25,24 +23,6 @@ KINDS = {
     "v2s2-zstd": {"compression": "zstd", "docker": True},
 }
 CREDS = ("--creds", f"{USER}:{PASSWORD}")
-
-
-@pytest.fixture
-def store(program: Program, tmp_path: Path) -> Iterator[Store]:
-    made = Store(program, tmp_path)
-    yield made
-    made.remove()
-
-
-@pytest.fixture(scope="module")
-def registries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Registry]]:
-    running = {
-        auth or "anonymous": Registry(tmp_path_factory.mktemp(auth or "anonymous"), auth)
-        for auth in ("", "basic", "bearer")
-    }
-    yield running
-    for one in running.values():
-        one.close()
 
 
 def busybox(kind: str, **more: object) -> images.Image:

@@ -8,17 +8,15 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import requests
 
 from tests.fixtures import fault_registry as faults
 from tests.fixtures import images
 from tests.fixtures.authority import Authority
 from tests.fixtures.fault_registry import FaultRegistry
-from tests.fixtures.program import Program, within
+from tests.fixtures.program import within
 from tests.fixtures.registry import PASSWORD, USER, Registry
 from tests.fixtures.store import Store
 
@@ -33,52 +31,9 @@ KINDS = {
 CREDS = ("--creds", f"{USER}:{PASSWORD}")
 
 
-@pytest.fixture
-def store(program: Program, tmp_path: Path) -> Iterator[Store]:
-    made = Store(program, tmp_path)
-    yield made
-    made.remove()
-
-
-@pytest.fixture(scope="module")
-def registries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Registry]]:
-    running = {
-        auth or "anonymous": Registry(tmp_path_factory.mktemp(auth or "push"), auth)
-        for auth in ("", "basic", "bearer")
-    }
-    yield running
-    for one in running.values():
-        one.close()
-
-
-@pytest.fixture
-def faulty() -> Iterator[FaultRegistry]:
-    with FaultRegistry() as running:
-        yield running
-
-
 def image(kind: str = "oci-gzip", **more: object) -> images.Image:
     layers = [{"base": b"base" * 5000}, {"top": b"top" * 5000}]
     return images.make(layers, {"Cmd": ["x"]}, **KINDS[kind], **more)  # type: ignore[arg-type]
-
-
-def manifest(registry: Registry, repository: str, wanted: str = "latest") -> tuple[bytes, str]:
-    kinds = ", ".join(
-        images.OCI + kind if kind.endswith("v1+json") else images.DOCKER + kind
-        for kind in (
-            "manifest.v1+json",
-            "index.v1+json",
-            "distribution.manifest.v2+json",
-            "distribution.manifest.list.v2+json",
-        )
-    )
-    answer = requests.get(
-        f"http://{registry.host}/v2/{repository}/manifests/{wanted}",
-        headers={"Accept": kinds},
-        timeout=20,
-    )
-    answer.raise_for_status()
-    return answer.content, answer.headers["Content-Type"]
 
 
 def layer_types(body: bytes) -> list[str]:
@@ -101,7 +56,7 @@ def test_what_was_pulled_is_pushed_byte_for_byte(
     store("rmi", "-a")
     assert store("pull", "-q", *words, there).line == made.id[7:]
     if auth == "anonymous":
-        assert manifest(registry, f"out/{kind}", "1") == (made.manifest, made.media_type)
+        assert registry.manifest(f"out/{kind}", "1") == (made.manifest, made.media_type)
 
 
 def test_the_second_push_sends_nothing(store: Store, faulty: FaultRegistry) -> None:
@@ -177,13 +132,13 @@ def test_layers_are_packed_as_asked_for(store: Store, registries: dict[str, Regi
     store("pull", "-q", name)
     there = f"{registry.host}/pack/zstd:latest"
     store("push", "-q", "--compression-format=zstd", "--compression-level", "9", name, there)
-    body, _ = manifest(registry, "pack/zstd")
+    body, _ = registry.manifest("pack/zstd")
     assert layer_types(body) == [f"{images.OCI}layer.v1.tar+zstd"] * 2
     assert json.loads(body)["config"]["digest"] == image("oci-gzip").id
     store("rmi", "-a")
     assert store("pull", "-q", there).line == image("oci-gzip").id[7:]
     store("push", "-q", "--compression-format", "gzip", there, f"{registry.host}/pack/back")
-    assert layer_types(manifest(registry, "pack/back")[0]) == [f"{images.OCI}layer.v1.tar+gzip"] * 2
+    assert layer_types(registry.manifest("pack/back")[0]) == [f"{images.OCI}layer.v1.tar+gzip"] * 2
 
 
 def test_what_is_packed_so_already_is_packed_anew_only_by_force(
@@ -194,9 +149,9 @@ def test_what_is_packed_so_already_is_packed_anew_only_by_force(
     store("pull", "-q", name)
     same = f"{registry.host}/force/same"
     store("push", "-q", "--compression-format=gzip", name, same)
-    assert manifest(registry, "force/same")[0] == made.manifest
+    assert registry.manifest("force/same")[0] == made.manifest
     store("push", "-q", "--compression-format=gzip", "--force-compression", name, same)
-    assert manifest(registry, "force/same")[0] != made.manifest
+    assert registry.manifest("force/same")[0] != made.manifest
 
 
 def test_plain_layers_travel_compressed(store: Store, registries: dict[str, Registry]) -> None:
@@ -204,7 +159,7 @@ def test_plain_layers_travel_compressed(store: Store, registries: dict[str, Regi
     name = registry.push(made, "plain/in")
     store("pull", "-q", name)
     store("push", "-q", name, f"{registry.host}/plain/out")
-    body, _ = manifest(registry, "plain/out")
+    body, _ = registry.manifest("plain/out")
     assert layer_types(body) == [f"{images.OCI}layer.v1.tar+gzip"] * 2
     assert json.loads(body)["config"]["digest"] == made.id
 
@@ -216,14 +171,14 @@ def test_the_format_is_changed_when_asked_for(
     name = registry.push(made, "format/in")
     store("pull", "-q", name)
     store("push", "-q", "--format", "v2s2", name, f"{registry.host}/format/v2s2")
-    body, kind = manifest(registry, "format/v2s2")
+    body, kind = registry.manifest("format/v2s2")
     assert kind == f"{images.DOCKER}distribution.manifest.v2+json"
     assert layer_types(body) == [f"{images.DOCKER}image.rootfs.diff.tar.gzip"] * 2
     assert json.loads(body)["config"]["mediaType"] == f"{images.DOCKER}container.image.v1+json"
     store("rmi", "-a")
     store("pull", "-q", f"{registry.host}/format/v2s2")
     store("push", "-q", "--format=oci", f"{registry.host}/format/v2s2", f"{registry.host}/format/o")
-    body, kind = manifest(registry, "format/o")
+    body, kind = registry.manifest("format/o")
     assert kind == f"{images.OCI}manifest.v1+json"
     assert json.loads(body)["config"]["digest"] == made.id
     shown = subprocess.run(
@@ -265,14 +220,14 @@ def test_an_index_is_pushed_as_the_image_of_the_platform(
     name = f"{registry.host}/list/in"
     store("pull", "-q", "--platform", "linux/amd64", name)
     store("push", "-q", name, f"{registry.host}/list/one")
-    assert manifest(registry, "list/one")[0] == made.manifest
+    assert registry.manifest("list/one")[0] == made.manifest
     refused = store("push", "-q", "--all", name, f"{registry.host}/list/all", check=125)
     assert "is not in the store" in refused.err
     assert "Hint: pypod image copy --all" in refused.err
     single = registry.push(image(), "list/single")
     store("pull", "-q", single)
     store("push", "-q", "--all", single, f"{registry.host}/list/all")
-    assert manifest(registry, "list/all")[0] == made.manifest
+    assert registry.manifest("list/all")[0] == made.manifest
 
 
 def test_the_digest_is_written_to_a_file(

@@ -5,37 +5,17 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.fixtures import images
-from tests.fixtures.program import Program
 from tests.fixtures.registry import PASSWORD, USER, Registry
 from tests.fixtures.store import Store
 
 pytestmark = pytest.mark.own
 
 CREDS = f"{USER}:{PASSWORD}"
-
-
-@pytest.fixture
-def store(program: Program, tmp_path: Path) -> Iterator[Store]:
-    made = Store(program, tmp_path)
-    yield made
-    made.remove()
-
-
-@pytest.fixture(scope="module")
-def registries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Registry]]:
-    running = {
-        auth or "anonymous": Registry(tmp_path_factory.mktemp(auth or "sync"), auth)
-        for auth in ("", "basic")
-    }
-    yield running
-    for registry in running.values():
-        registry.close()
 
 
 def serve(registry: Registry, repository: str) -> tuple[images.Image, bytes]:

@@ -79,16 +79,14 @@ OPTIONS = {
     "ps": "external namespace ns pod sort sync watch",
     "pull": "decryption-key",
     "image copy": "dest-compress dest-compress-format dest-compress-level dest-decompress"
-    " decryption-key encryption-key encrypt-layer remove-signatures sign-by"
-    " sign-by-sigstore sign-by-sigstore-private-key sign-identity sign-passphrase-file"
+    " decryption-key encryption-key encrypt-layer sign-by-sigstore sign-by-sq-fingerprint"
     " src-no-creds dest-no-creds src-registry-token dest-registry-token"
     " src-shared-blob-dir dest-shared-blob-dir retry-times image-parallel-copies"
     " dest-oci-accept-uncompressed-layers dest-precompute-digests",
     "load": "platform",
     "save": "platform signature-policy",
     "push": "add-compression disable-content-trust encrypt-layer encryption-key platform"
-    " remove-signatures rm sign-by sign-by-sigstore sign-by-sigstore-private-key"
-    " signature-policy sign-by-sq-fingerprint sign-passphrase-file all-tags",
+    " rm sign-by-sigstore signature-policy sign-by-sq-fingerprint all-tags",
     "rm": "depend link",
     "rmi": "no-prune platform",
     "run": _CREATE,

@@ -15,6 +15,18 @@ ANEW: tuple[Option, ...] = (
     ("--format -f", "format", "str", "FORMAT", "oci or v2s2 (default: as it is)"),
     ("--quiet -q", "quiet", "bool", "", "Show no progress"),
 )
+SIGNING: tuple[Option, ...] = (
+    ("--remove-signatures", "remove_signatures", "bool", "", "Leave the source's signatures out"),
+    ("--sign-by", "sign_by", "str", "KEY", "Sign it with this key of gpg"),
+    (
+        "--sign-by-sigstore-private-key",
+        "sign_by_sigstore_private_key",
+        "str",
+        "FILE",
+        "Sign it with sigstore's key in this file",
+    ),
+    ("--sign-passphrase-file", "sign_passphrase_file", "str", "FILE", "The key's passphrase"),
+)
 _RETRY: tuple[Option, ...] = (
     ("--retry", "retry", "optuint", "COUNT", "How often to try again (3)"),
     ("--retry-delay", "retry_delay", "str", "DURATION", "Wait between two tries, such as 2s"),
@@ -71,6 +83,7 @@ COMMANDS: dict[str, Command] = {
                 "",
                 "Fail rather than change a digest",
             ),
+            ("--sign-identity", "sign_identity", "str", "NAME", "What it is signed as"),
             ("--signature-policy", "signature_policy", "str", "FILE", "Another policy.json"),
             ("--src-authfile", "src_authfile", "str", "FILE", "Credentials of the source"),
             ("--src-cert-dir", "src_cert_dir", "str", "DIR", "Certificates of the source"),
@@ -79,6 +92,7 @@ COMMANDS: dict[str, Command] = {
             *ANEW,
             *_PLATFORM,
             *_RETRY,
+            *SIGNING,
         ),
     ),
     "image delete": (
@@ -130,6 +144,7 @@ COMMANDS: dict[str, Command] = {
             ("--all", "all", "bool", "", "All images of the index that it was chosen from"),
             *ONE_REGISTRY,
             *ANEW,
+            *SIGNING,
         ),
     ),
     "save": (

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pypod.cli.table.image_move import SIGNING
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pypod.cli.table import Command
@@ -33,6 +35,7 @@ COMMANDS: dict[str, Command] = {
             ("--src-cert-dir", "src_cert_dir", "str", "DIR", "Certificates of the source"),
             ("--src-creds", "src_creds", "str", "USER[:PASSWORD]", "Credentials of the source"),
             ("--src-tls-verify", "src_tls_verify", "optbool", "", "Verify the source"),
+            *SIGNING,
         ),
     ),
 }

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from pypod.cli.table.image_move import ANEW, ONE_REGISTRY
+from pypod.cli.table.image_move import ANEW, ONE_REGISTRY, SIGNING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ COMMANDS: dict[str, Command] = {
             ("--all", "all", "bool", "", "Push the images too", True),
             *ONE_REGISTRY,
             *ANEW,
+            *SIGNING,
             ("--rm", "rm", "bool", "", "Remove the list when it is pushed"),
         ),
     ),

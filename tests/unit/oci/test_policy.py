@@ -82,7 +82,7 @@ def test_a_name_without_a_tag_is_not_latest() -> None:
 
 @pytest.mark.parametrize("digest", ["", "sha256:1", "sha512:" + "0" * 128, 7, None])
 def test_only_a_digest_is_signed(digest: Any) -> None:
-    document = signed.document(signed.Signed(digest, "a.example/b"), "tests")
+    document = signed.document(signed.Signed(digest, "a.example/b"), signed.COSIGN, 0)
     with pytest.raises(IntegrityError):
         signed.parse(document, signed.COSIGN)
 
@@ -98,10 +98,12 @@ def test_each_setting_of_a_lookaside_comes_from_the_most_exact_scope_that_has_it
     found = lookaside.merge(found, {"docker": {"a.example/b": {"lookaside": "https://b"}}})
     scopes = policy.scopes_of(reference.parse("a.example/b:1"))
     assert (found.url(scopes), found.attachments(scopes)) == ("https://b", True)
+    assert found.writable(scopes) == "https://b"
     scopes = policy.scopes_of(reference.parse("a.example/c:1"))
     assert (found.url(scopes), found.attachments(scopes)) == ("https://a", True)
     scopes = policy.scopes_of(reference.parse("b.example/c:1"))
     assert (found.url(scopes), found.attachments(scopes)) == ("file:///d", False)
+    assert found.writable(scopes) == "file:///s"
 
 
 @pytest.mark.parametrize(
@@ -111,6 +113,7 @@ def test_each_setting_of_a_lookaside_comes_from_the_most_exact_scope_that_has_it
         {"dokcer": {}},
         {"docker": {"a": {"lookaside": 1}}},
         {"docker": {"a": {"lookaside": "ftp://a"}}},
+        {"docker": {"a": {"lookaside-staging": "ftp://a"}}},
         {"docker": {"a": {"lookaside": "https://a", "sigstore": "https://b"}}},
         {"docker": {"a": {"use-sigstore-attachments": "yes"}}},
     ],
