@@ -54,9 +54,12 @@ PANELS: dict[str, str] = {
         " health_max_log_count health_max_log_size no_healthcheck"
     ),
     "Log": "log_driver log_opt",
+    "Signatures": (
+        "remove_signatures sign_by sign_by_sigstore_private_key sign_identity"
+        " sign_passphrase_file signature_policy"
+    ),
     "Image": (
         "pull platform arch os variant authfile creds cert_dir tls_verify retry retry_delay quiet"
-        " signature_policy"
         " policy all_tags decryption_key disable_content_trust"
     ),
 }
