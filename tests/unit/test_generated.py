@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Help, manual pages, completions and the table agree; what is generated is committed and fresh."""
+"""Manual pages, completions and the table agree; what is generated is committed and fresh."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from pypod.cli import completion, table, typer_app
+from pypod.cli import completion, table
 from pypod.cli.table import absent, panels
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -24,8 +22,7 @@ CURE = "run `make generated` and commit what it writes"
 Flags = dict[str, set[str]]
 
 COMMANDS = {name: command for name, command in table.every().items() if command[1]}
-HELP = {"--help"}
-"""Every command takes the global options; help names this one of them."""
+PAGES = man.pages()
 
 
 def flags_of(options: tuple[table.Option, ...]) -> set[str]:
@@ -36,20 +33,8 @@ def test_what_is_committed_is_what_the_table_makes() -> None:
     assert not generated.stale(), CURE
 
 
-def test_help_has_the_options_of_the_table_and_no_more(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
-    for name, command in {"": ("", "", "", table.GLOBAL_OPTIONS), **COMMANDS}.items():
-        typer_app.show_help(name.split())
-        out = capsys.readouterr().out
-        rows = re.findall(r"^│ (--\S+) +(-\S\b|  )", out, re.MULTILINE)
-        shown = {flag for long, short in rows for flag in (*long.split(","), short)} - {"  "}
-        assert shown - {"-h"} == (flags_of(command[3]) | HELP) - {"-h"}, name
-
-
 def test_manual_pages_have_the_options_of_the_table_and_no_more() -> None:
-    pages = man.pages()
+    pages = PAGES
     wanted = {"pypod.1": table.GLOBAL_OPTIONS}
     wanted.update({f"{man.page_name(name)}.1": one[3] for name, one in COMMANDS.items()})
     wanted.update({f"{man.page_name(group)}.1": () for group in completion.groups()})
@@ -66,7 +51,7 @@ def test_manual_pages_have_the_options_of_the_table_and_no_more() -> None:
 def test_manual_pages_name_every_command_and_every_spelling() -> None:
     pages = {
         name: re.sub(r"\\f[BIR]|\\&", "", text).replace("\\-", "-")
-        for name, text in man.pages().items()
+        for name, text in PAGES.items()
     }
     for name in table.TOP_LEVEL:
         if table.every()[name][1]:
@@ -104,12 +89,14 @@ def test_what_the_longest_options_take_is_written_down() -> None:
             )
 
 
-@pytest.mark.parametrize("page", sorted(man.pages()))
-def test_a_page_is_good_roff(page: str, tmp_path: Path) -> None:
-    file = tmp_path / page
-    file.write_text(man.pages()[page])
+def test_the_pages_are_good_roff(tmp_path: Path) -> None:
+    for name, text in PAGES.items():
+        (tmp_path / name).write_text(text)
     lint = subprocess.run(
-        ["mandoc", "-Tlint", "-W", "warning", str(file)], capture_output=True, text=True
+        ["mandoc", "-Tlint", "-W", "warning", *sorted(PAGES)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
     )
     assert (lint.returncode, lint.stdout) == (0, "")
 

@@ -42,7 +42,9 @@ def test_help_is_readable_in_80_columns_without_colour(
 
 
 @pytest.mark.parametrize("name", SHOWN)
-def test_help_says_what_the_table_says(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_help_says_what_the_table_says_and_no_more(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     _handler, summary, positionals, options = table.every()[name]
     text = shown_help(monkeypatch, name)
     assert text.split("\n")[1].strip() == f"Usage: pypod {name} [OPTIONS] {positionals}".rstrip()
@@ -53,6 +55,21 @@ def test_help_says_what_the_table_says(monkeypatch: pytest.MonkeyPatch, name: st
         )
         assert option[3] in row
         assert option[4] in row
+    known = {flag for option in options for flag in option[0].split()}
+    assert flags(text) == (known | {"--help"}) - {"-h"}
+
+
+def test_help_of_pypod_itself_has_the_global_options_and_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = {flag for option in table.GLOBAL_OPTIONS for flag in option[0].split()}
+    assert flags(shown_help(monkeypatch, "")) == (known | {"--help"}) - {"-h"}
+
+
+def flags(text: str) -> set[str]:
+    """Return the flags at the beginning of the rows of a help, without -h, which is its own."""
+    rows = re.findall(r"^│ (--\S+) +(-\S\b|  )", text, re.MULTILINE)
+    return {flag for long, short in rows for flag in (*long.split(","), short)} - {"  ", "-h"}
 
 
 @pytest.mark.parametrize("name", ["run", "create"])
