@@ -134,6 +134,22 @@ def needed(places: Places, entries: list[dict[str, Any]]) -> tuple[set[str], set
     return chains, digests
 
 
+def drop_others(
+    places: Places,
+    image: ImageRecord,
+    entries: list[dict[str, Any]],
+    left: list[dict[str, Any]],
+) -> None:
+    """Delete what entries of one image had that none of `left` has; the caller holds the lock.
+
+    The same image came again, packed differently: one of its manifests has no entry any more.
+    """
+    if all(entry.get("digest") != image.manifest for entry in left):
+        summary.remove(places, image.id)  # it was written for a manifest that nobody asked to keep
+    for digest in _digests(places, entries, None) - needed(places, left)[1]:
+        blobs.remove(places, digest)
+
+
 def _digests(
     places: Places, entries: list[dict[str, Any]], image: ImageRecord | None
 ) -> set[str]:

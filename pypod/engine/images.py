@@ -284,7 +284,9 @@ def add_image(
         blobs.put(places, data)
     summary.write(places, image)
 
-    def check(_descriptors: list[dict[str, Any]]) -> None:
+    replaced: list[dict[str, Any]] = []
+
+    def check(descriptors: list[dict[str, Any]]) -> None:
         # Under the lock that `rmi` deletes under: nothing goes after this, the image counts.
         for layer in image.layers:
             if not blobs.exists(places, layer.digest):
@@ -294,8 +296,18 @@ def add_image(
                 )
         for data in small:
             blobs.put(places, data)
+        own = [entry for entry in descriptors if layout.image_of(entry) == image.id]
+        replaced.extend(entry for entry in own if entry.get("digest") != image.manifest)
 
-    layout.set_names(places, layout.describe(image, len(stored)), names, check)
+    descriptor = layout.describe(image, len(stored))
+
+    def after(left: list[dict[str, Any]]) -> None:
+        if replaced:
+            from pypod.engine import image_remove
+
+            image_remove.drop_others(places, image, [*replaced, descriptor], left)
+
+    layout.set_names(places, descriptor, names, check, after)
     return image
 
 

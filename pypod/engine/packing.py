@@ -32,6 +32,8 @@ _PIECE = 1 << 18
 _ZSTD_WINDOW_MOST = 1 << 27
 """128 MiB: a frame that asks for more is refused (A54)."""
 _XZ_MEMORY_MOST = 1 << 28
+_USTAR = 257
+"""Where the magic of a tar stands (tar(5))."""
 _RATIO_MOST, _RATIO_FROM = 200, 1 << 30
 """From 1 GiB on, a layer of more than 200 times its compressed size is no layer but a bomb."""
 LEVELS = {"gzip": (1, 9), "zstd": (1, 20)}
@@ -53,7 +55,10 @@ class _Plain:
 
 
 class _Gzip:
-    """gzip with several members, by isal (3 times faster than zlib) where it is installed."""
+    """gzip with several members, by isal (3 times faster than zlib) where it is installed.
+
+    A tar that is called gzip passes as it is: podman's docker-dir and some registries have such.
+    """
 
     def __init__(self, sink: Sink) -> None:
         library: Any = zlib
@@ -66,8 +71,14 @@ class _Gzip:
         self._sink, self._error = sink, library.error
         self._new = library.decompressobj
         self._inflater = self._new(31)
+        self._begun = self._plain = False
 
     def write(self, data: bytes) -> None:
+        if not self._begun:
+            self._begun, self._plain = True, data[_USTAR:].startswith(b"ustar")
+        if self._plain:
+            self._sink(data)
+            return
         while data:
             if self._inflater.eof:
                 if not data.strip(b"\0"):
@@ -83,7 +94,7 @@ class _Gzip:
                 self._sink(plain)
 
     def end(self) -> None:
-        while not self._inflater.eof:
+        while not self._inflater.eof and not self._plain:
             try:
                 plain = self._inflater.decompress(self._inflater.unconsumed_tail, _PIECE)
             except (self._error, ValueError):

@@ -161,11 +161,12 @@ def set_names(
     descriptor: dict[str, Any],
     names: Iterable[str],
     check: Callable[[list[dict[str, Any]]], None] | None = None,
+    after: Callable[[list[dict[str, Any]]], None] | None = None,
 ) -> None:
     """Give an image names, taking each from the image that had it.
 
     An image that loses its last name stays, dangling. Without names the image is only made known.
-    `check` sees the old descriptors under the lock, and raises to stop.
+    `check` sees the old descriptors under the lock, and raises to stop; `after` sees the new ones.
     """
     wanted = set(names)
 
@@ -185,7 +186,7 @@ def set_names(
             )
         return _with_dangling([*descriptors, descriptor], kept)
 
-    change(places, edit)
+    change(places, edit, after)
 
 
 def _with_dangling(

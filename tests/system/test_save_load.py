@@ -399,3 +399,46 @@ def test_a_full_disk_leaves_no_half_archive(store: Store, registry: Registry) ->
     refused = store("save", "-o", "/dev/full", name, check=125)
     assert "No space left on device" in refused.err
     assert os.path.exists("/dev/full")
+
+
+@own
+def test_an_image_that_is_here_keeps_its_manifest_when_it_is_loaded(
+    store: Store, registry: Registry, tmp_path: Path
+) -> None:
+    made = image("kept\n")
+    name = registry.push(made, "load/keeps")
+    store("pull", "-q", name)
+    out = str(tmp_path / "out.tar")
+    store("save", "-q", "-o", out, name)
+    store("tag", name, "other")
+    before, files = store("images", "--digests").out, store.files()
+    loaded = store("load", "-i", out)
+    assert loaded.out == f"Loaded image: {name}\n" and "Copying blob" in loaded.err
+    assert store("images", "--digests").out == before
+    del files["images/index.json"]
+    assert {key: size for key, size in store.files().items() if key in files} == files
+    assert store("system", "check").out == ""
+    nameless = tmp_path / "nameless.tar"
+    nameless.write_bytes(archive(made))
+    store("load", "-q", "-i", str(nameless))
+    assert store("images", "--digests").out == before
+    assert store("system", "check").out == ""
+
+
+@own
+def test_the_same_image_packed_differently_leaves_nothing_behind(
+    store: Store, registry: Registry
+) -> None:
+    layers: list[Any] = [{"file": b"x" * 100_000}]
+    first, second = (images.make(layers, {}, compression=one) for one in ("gzip", "zstd"))
+    assert first.id == second.id
+    store("pull", "-q", registry.push(first, "twice/packed", "1"))
+    name = registry.push(second, "twice/packed", "2")
+    store("pull", "-q", name)
+    assert store("system", "check").out == ""
+    registry.push(second, "twice/packed", "1")
+    store("pull", "-q", name[:-1] + "1")
+    assert store("system", "check").out == ""
+    found = {path.name for path in (store.root / "images/blobs/sha256").iterdir()}
+    assert found == {digest[7:] for digest in (*second.blobs, second.digest)}
+    assert store("run", "--rm", "--network=none", name, "/none", check=127).out == ""

@@ -114,3 +114,13 @@ def test_a_bomb_is_refused_before_it_fills_the_disk() -> None:
     with pytest.raises(IntegrityError, match="more than 200 times its size"):
         packing.repack([bomb] * 20, "zstd", "", write)
     assert written <= (1 << 30) + (1 << 18)
+
+
+def test_a_tar_that_is_called_gzip_passes() -> None:
+    plain = b"name" + bytes(253) + b"ustar" + bytes(1000)
+    out: list[bytes] = []
+    inflater = packing.inflater("gzip", out.append)
+    inflater.write(plain)
+    inflater.write(b"more")
+    inflater.end()
+    assert b"".join(out) == plain + b"more"
