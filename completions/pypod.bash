@@ -78,7 +78,7 @@ __pypod_command() {
     "container diff")
         flags='--format --latest -l --help -h --log-level --root --runroot'
         valued='--format --log-level --root --runroot'
-        stops=0 places='container' ;;
+        stops=0 places='container|...' ;;
     "container exists")
         flags='--help -h --log-level --root --runroot'
         valued='--log-level --root --runroot'
@@ -98,7 +98,7 @@ __pypod_command() {
     "diff")
         flags='--format --latest -l --help -h --log-level --root --runroot'
         valued='--format --log-level --root --runroot'
-        stops=0 places='-' ;;
+        stops=0 places='object|...' ;;
     "exec"|"container exec")
         flags='--detach -d --detach-keys --env -e --env-file --interactive -i --latest -l --preserve-fds --privileged --tty -t --user -u --workdir -w --help -h --log-level --root --runroot'
         valued='--detach-keys --env -e --env-file --preserve-fds --user -u --workdir -w --log-level --root --runroot'
@@ -126,7 +126,7 @@ __pypod_command() {
     "image diff")
         flags='--format --help -h --log-level --root --runroot'
         valued='--format --log-level --root --runroot'
-        stops=0 places='image' ;;
+        stops=0 places='image|...' ;;
     "image exists")
         flags='--help -h --log-level --root --runroot'
         valued='--log-level --root --runroot'

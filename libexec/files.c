@@ -161,6 +161,7 @@ static const struct {
     {"chown", 4, verb_chown},
     {"pack", 3, verb_pack},
     {"diff", 1, verb_diff},
+    {"between", 1, verb_between},
     {"shift", 4, verb_shift},
     {"flatten", 6, verb_flatten},
     {"size", 1, verb_size},
@@ -173,5 +174,5 @@ int main(int argc, char **argv)
     for (size_t i = 0; argc > 1 && i < sizeof verbs / sizeof *verbs; i++)
         if (strcmp(argv[1], verbs[i].name) == 0 && argc - 2 >= verbs[i].words)
             return verbs[i].act(argv + 2);
-    die(NULL, "usage: pypod-files unpack|finish|rmtree|accounts|copyup|chown|pack|diff|compare|size|shift|flatten ...");
+    die(NULL, "usage: pypod-files unpack|finish|rmtree|accounts|copyup|chown|pack|diff|between|compare|size|shift|flatten ...");
 }

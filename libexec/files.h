@@ -35,6 +35,9 @@ int verb_pack(char **argv);
 /* changes.c: diff UPPER LOWER...; what changed on stdout. */
 int verb_diff(char **argv);
 
+/* between.c: between LAYER... "" BASE...; what is other in some layers than in others, on stdout. */
+int verb_between(char **argv);
+
 /* shift.c: shift UIDS GIDS, pairs FROM TO. flatten UIDS GIDS FROM TO LAYERS CHAIN... */
 int verb_shift(char **argv);
 int verb_flatten(char **argv);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A container's files as a tar stream or a list of changes, read by pypod-files.
+"""A container's files as a tar stream, read by pypod-files.
 
 A running one's whole tree is read in its own namespaces, under its mounts; a stopped one's is
 mounted again, under the record's lock. Layers are read off the upper directory in both.
@@ -23,13 +23,6 @@ if TYPE_CHECKING:
     from pypod.store.objects import Container
 
 _CHUNK = 1 << 18
-_OURS = frozenset(
-    (
-        "/dev /etc/hostname /etc/hosts /etc/mtab /etc/resolv.conf /proc /run /run/.containerenv"
-        " /run/notify /run/secrets /sys"
-    ).split()
-)
-"""Places that pypod makes in every container: no change of the container's (podman's list)."""
 
 
 def facts_of(container: Container, facts: HostFacts) -> HostFacts:
@@ -116,22 +109,3 @@ def upper(container: Container) -> str:
     if not container.create["image"]["id"] or not os.path.isdir(path):
         raise PypodError(f"container {container.name} has no image: its root is a directory")
     return path
-
-
-def changes(
-    facts: HostFacts, upper_path: str, lowers: list[str], plan_config: dict[str, object] | None
-) -> list[tuple[str, str]]:
-    """Return (A, C or D, path) for what a layer changes of those below it, the uppermost first.
-
-    In path order. `plan_config` is that of a container, whose id map is then used.
-    """
-    words = ["diff", upper_path, *lowers]
-    plan = None
-    if plan_config is not None:
-        argv = ["pypod-files", *words]
-        plan = tools.compile_in_map(plan_config, facts, argv, files.PROGRAM)
-    answer = files.run(facts, words, "diff", plan=plan)
-    found = [one.decode("utf-8", "surrogateescape") for one in answer.split(b"\0") if one]
-    pairs = [(one[0], one[2:]) for one in found]
-    kept = [pair for pair in pairs if pair[1] not in _OURS]
-    return sorted(kept, key=lambda pair: pair[1])

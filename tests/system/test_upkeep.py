@@ -56,6 +56,38 @@ def test_diff_says_what_a_container_changed(store: Store) -> None:
     store("diff", "none", check=125)
 
 
+def test_diff_compares_two_of_any_kind(store: Store, registry: Registry) -> None:
+    script = "echo a > /new; rm -r /var/old; mkdir -p /d/e; chmod 700 /etc/more; ln -s x /link"
+    store("run", NONE, "--name", "c", "base", "sh", "-c", script)
+    store("create", NONE, "--name", "fresh", "base")
+    expected = ["A /d", "A /d/e", "C /etc", "C /etc/more", "A /link", "A /new", "C /var"]
+    expected.append("D /var/old")
+    assert store("diff", "c", "base").out.splitlines() == expected
+    assert store("diff", "c", "fresh").out == store("container", "diff", "c", "fresh").out
+    assert store("diff", "c", "fresh").out.splitlines() == expected
+    turned = [line.translate(str.maketrans("AD", "DA")) for line in expected]
+    turned = [line for line in turned if line != "D /d/e"]  # what is in a lost directory
+    at = turned.index("A /var/old")
+    assert store("diff", "base", "c").out.splitlines() == [
+        *turned[: at + 1], "A /var/old/file", "A /var/old/kept"
+    ]  # fmt: skip
+    store("commit", "-q", "c", "copy")
+    assert store("image", "diff", "copy", "base").out.splitlines() == expected
+    assert store("diff", "copy", "c").out == store("diff", "base", "base").out == ""
+    # Another image altogether: the same file in other layers is the same file.
+    one = images.make([{"a": b"1", "b": b"2"}], {})
+    two = images.make([{"b": b"2"}, {"a": b"1", "c": b"3"}, {".wh.c": b""}], {})
+    names = [registry.push(made, f"upkeep/{at}") for at, made in enumerate((one, two))]
+    for name in names:
+        store("pull", "-q", name)
+    assert store("image", "diff", *names).out == ""
+    found = json.loads(store("diff", "--format", "json", names[0], "base").out)
+    assert found["added"] == ["/a", "/b"] and "/bin" in found["deleted"]
+    assert "accepts between 1 and 2" in store("diff", "c", "base", "copy", check=125).err
+    assert "no such container" in store("container", "diff", "c", "base", check=125).err
+    store("image", "diff", "base", "c", check=125)
+
+
 def test_container_prune_leaves_what_runs(store: Store) -> None:
     store("run", "-d", NONE, "--name", "runs", "base", "sleep", "100")
     ended = store("create", NONE, "--label", "a=b", "base").line

@@ -137,6 +137,7 @@ PLACES: dict[str, Completer] = {
     "VOLUME": ("volume",),
     "VOLUMES": ("volume",),
     "inspect NAMES": ("object",),
+    "diff OBJECTS": ("object",),
     "images NAME": ("image",),
     "untag NAMES": ("image",),
     "unshare COMMAND": ("program",),

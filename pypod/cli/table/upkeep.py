@@ -15,8 +15,8 @@ _LATEST: Option = ("--latest -l", "latest", "bool", "", "The container that was 
 CONTAINER_COMMANDS: dict[str, Command] = {
     "container diff": (
         "pypod.cli.diff:container_diff",
-        "Show what a container changed",
-        "[CONTAINER]",
+        "Show what a container changed, or how it differs from another",
+        "[CONTAINERS...]",
         (_JSON, _LATEST),
     ),
     "container prune": (
@@ -30,8 +30,8 @@ CONTAINER_COMMANDS: dict[str, Command] = {
 IMAGE_COMMANDS: dict[str, Command] = {
     "image diff": (
         "pypod.cli.diff:image_diff",
-        "Show what the last layer of an image changes",
-        "IMAGE",
+        "Show what the last layer of an image changes, or how it differs from another image",
+        "IMAGES...",
         (_JSON,),
     ),
     "image prune": (
@@ -50,8 +50,8 @@ IMAGE_COMMANDS: dict[str, Command] = {
 SYSTEM_COMMANDS: dict[str, Command] = {
     "diff": (
         "pypod.cli.diff:diff",
-        "Show what a container or the last layer of an image changes",
-        "[OBJECT]",
+        "Show what a container or the last layer of an image changes, or how two of them differ",
+        "[OBJECTS...]",
         (_JSON, _LATEST),
     ),
     "system check": (
