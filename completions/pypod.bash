@@ -116,7 +116,7 @@ __pypod_command() {
         valued='--format --log-level --root --runroot'
         stops=0 places='image' ;;
     "image copy")
-        flags='--additional-tag --all -a --authfile --dest-authfile --dest-cert-dir --dest-creds --dest-tls-verify --multi-arch --preserve-digests --sign-identity --signature-policy --src-authfile --src-cert-dir --src-creds --src-tls-verify --compression-format --compression-level --digestfile --force-compression --format -f --quiet -q --arch --os --platform --variant --retry --retry-delay --remove-signatures --sign-by --sign-by-sigstore-private-key --sign-passphrase-file --help -h --log-level --root --runroot'
+        flags='--additional-tag --all -a --authfile --dest-authfile --dest-cert-dir --dest-creds --dest-tls-verify --multi-arch --preserve-digests --referrers --sign-identity --signature-policy --src-authfile --src-cert-dir --src-creds --src-tls-verify --compression-format --compression-level --digestfile --force-compression --format -f --quiet -q --arch --os --platform --variant --retry --retry-delay --remove-signatures --sign-by --sign-by-sigstore-private-key --sign-passphrase-file --help -h --log-level --root --runroot'
         valued='--additional-tag --authfile --dest-authfile --dest-cert-dir --dest-creds --multi-arch --sign-identity --signature-policy --src-authfile --src-cert-dir --src-creds --compression-format --compression-level --digestfile --format -f --arch --os --platform --variant --retry --retry-delay --sign-by --sign-by-sigstore-private-key --sign-passphrase-file --log-level --root --runroot'
         stops=0 places='image|-' ;;
     "image delete")
@@ -148,7 +148,7 @@ __pypod_command() {
         valued='--filter --log-level --root --runroot'
         stops=0 places='' ;;
     "image sync")
-        flags='--all -a --authfile --dest -d --dest-authfile --dest-cert-dir --dest-creds --dest-tls-verify --dry-run --format -f --keep-going --preserve-digests --quiet -q --retry --retry-delay --scoped --src -s --src-authfile --src-cert-dir --src-creds --src-tls-verify --remove-signatures --sign-by --sign-by-sigstore-private-key --sign-passphrase-file --help -h --log-level --root --runroot'
+        flags='--all -a --authfile --dest -d --dest-authfile --dest-cert-dir --dest-creds --dest-tls-verify --dry-run --format -f --keep-going --preserve-digests --quiet -q --referrers --retry --retry-delay --scoped --src -s --src-authfile --src-cert-dir --src-creds --src-tls-verify --remove-signatures --sign-by --sign-by-sigstore-private-key --sign-passphrase-file --help -h --log-level --root --runroot'
         valued='--authfile --dest -d --dest-authfile --dest-cert-dir --dest-creds --format -f --retry --retry-delay --src -s --src-authfile --src-cert-dir --src-creds --sign-by --sign-by-sigstore-private-key --sign-passphrase-file --log-level --root --runroot'
         stops=0 places='-|-' ;;
     "image tree")

@@ -41,6 +41,7 @@ def copy(args: Args) -> int:
         preserve=args.preserve_digests,
         policy_file=args.signature_policy,
         identity=args.sign_identity,
+        referrers=args.referrers,
     )
     if options.identity and not options.signers:
         raise UsageError("--sign-identity: there is no key to sign with")

@@ -60,6 +60,7 @@ def _copy(args: Args, step: Step, signers: tuple[Signer, ...]) -> None:
         preserve=args.preserve_digests,
         signers=signers,
         remove_signatures=args.remove_signatures,
+        referrers=args.referrers,
     )
     source, wanted = locate.source(
         args.places, step.source, image_copy.side_access(args, "src"), whole=args.all

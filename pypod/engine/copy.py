@@ -11,6 +11,7 @@ from __future__ import annotations
 from pypod.engine import companions, image_peek, packing, trust, workers
 from pypod.engine.companions import Companions
 from pypod.engine.place import Silent, small, stream
+from pypod.engine.referrers import Referrers
 from pypod.engine.scratch import Scratch
 from pypod.errors import IntegrityError, PypodError, RegistryError, UsageError
 from pypod.kernel import fastjson, log, strictjson
@@ -60,6 +61,8 @@ class Options(Value):
     identity: str = ""
     """The name that it is signed as; nothing: as it is called in the target."""
     remove_signatures: bool = False
+    referrers: bool = False
+    """Copy what refers to the manifests, too, where the target keeps that."""
 
 
 class _Wish(Value):
@@ -108,6 +111,7 @@ class _Copy:
             identity=options.identity,
             remove=options.remove_signatures,
         )
+        self._referring = Referrers(source, target, self._put)
         self._signed = False
         """Something that is signed is copied: it must stay as it is."""
 
@@ -145,7 +149,14 @@ class _Copy:
         else:
             raise RegistryError("indexes within indexes: too deep")
         self.progress.note("Writing manifest to image destination")
-        return self._write(made, found)
+        made = self._write(made, found)
+        self._with_referrers(top, made)
+        return made
+
+    def _with_referrers(self, before: Document, made: Document) -> None:
+        """Copy what refers to a manifest, unless that is another one now."""
+        if self.options.referrers and before.digest == made.digest:
+            self._referring.copy(made.digest)
 
     def _signatures(self, document: Document) -> list[Signature]:
         found = self.with_it.of(document.digest)
@@ -202,6 +213,7 @@ class _Copy:
             self._signed = before
             self.with_it.write(one.digest, found, top=False)
             self.target.put_manifest(one, top=False)
+            self._with_referrers(inner, one)
             made.append(one)
         kind = oci.DOCKER_MANIFEST if index.media_type == oci.DOCKER_LIST else oci.OCI_MANIFEST
         same = [one.digest for one in made] == [entry.digest for entry in index.manifests]

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from pypod.engine import signature_place
+from pypod.engine import referrers, signature_place
 from pypod.oci import manifest as oci
 from pypod.oci import signed
+from pypod.registry.referrers import add_tagged
 from pypod.registry.upload import Upload
 
 TYPE_CHECKING = False
@@ -57,6 +58,17 @@ class RegistryTarget:
             self._upload.put_manifest(
                 wanted, document.body, document.media_type, document.digest
             )
+
+    def put_referrers(self, subject: str, found: list[tuple[Document, str]]) -> None:
+        """Upload manifests that refer to one, and list them where the registry does not."""
+        unlisted = []
+        for document, kind in found:
+            if not self._upload.put_manifest(
+                document.digest, document.body, document.media_type, document.digest
+            ):
+                unlisted.append(referrers.entry_of(document, kind))
+        if unlisted:
+            add_tagged(self._repository, self._upload, subject, unlisted)
 
     def check_signatures(self, kinds: set[str]) -> None:
         """Raise PypodError unless registries.d says where signatures are written."""

@@ -11,6 +11,7 @@ import os
 
 from pypod.engine import remote, workers
 from pypod.errors import PypodError, UsageError
+from pypod.oci import digest as oci_digest
 from pypod.oci import location, reference
 from pypod.oci.location import Location
 from pypod.transport import files
@@ -92,7 +93,9 @@ def _tags(places: Places, word: str, access: Access) -> list[tuple[Location, str
     if not tags:
         raise PypodError(f"{wanted.repository}: no tags to sync")
     # A tag comes from a stranger: it is a name only if it reads as one.
-    names = [str(reference.parse(f"{wanted.repository}:{tag}")) for tag in sorted(tags)]
+    # One that lists what refers to a manifest is no image: that goes with its manifest.
+    tags = [tag for tag in sorted(tags) if not oci_digest.is_digest(tag.replace("-", ":", 1))]
+    names = [str(reference.parse(f"{wanted.repository}:{tag}")) for tag in tags]
     return [(Location(location.REGISTRY, "", name), name) for name in names]
 
 

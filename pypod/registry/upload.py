@@ -154,8 +154,11 @@ class Upload:
             pass
         return self._begin(noun), 0
 
-    def put_manifest(self, wanted: str, body: bytes, media_type: str, digest: str) -> None:
-        """Upload a manifest under a tag or its digest, after all it names. Raises RegistryError."""
+    def put_manifest(self, wanted: str, body: bytes, media_type: str, digest: str) -> bool:
+        """Upload a manifest under a tag or its digest, after all it names. Raises RegistryError.
+
+        True when the registry has noted what the manifest refers to (its `subject`).
+        """
         noun = self._noun("writing manifest", wanted)
         with self._repository.ask(
             f"{self._repository.url}/manifests/{wanted}",
@@ -166,6 +169,7 @@ class Upload:
             good=(200, 201, 202),
         ) as answer:
             _check_digest(answer, digest, noun)
+            return bool(answer.header("OCI-Subject"))
 
     def delete_manifest(self, digest: str) -> None:
         """Delete a manifest and the tags that lead to it. Raises RegistryError."""

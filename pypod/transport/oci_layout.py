@@ -51,11 +51,48 @@ class LayoutSource(files.FileSource):
         self._entries = index.manifests
         self._notes = [_notes(entry) for entry in document["manifests"]]
         self._wanted = reference
+        self._known: dict[str, str] = {}
 
     @property
     def images(self) -> list[tuple[str, str]]:
         """For each image what chooses it, `@N`, and its name; nothing for one without."""
-        return [(f"@{number}", _name(note)) for number, note in enumerate(self._notes)]
+        own = self._own()
+        return [
+            (f"@{number}", _name(note))
+            for number, note in enumerate(self._notes)
+            if self._entries[number] in own
+        ]
+
+    def referrers(self, digest: str) -> list[Descriptor]:
+        """Return what refers to a manifest: entries without a name. Raises PypodError."""
+        return [
+            entry
+            for entry, notes in zip(self._entries, self._notes, strict=True)
+            if not _name(notes) and self._subject(entry) == digest
+        ]
+
+    def _own(self) -> list[Descriptor]:
+        """Return the entries less those that only refer to others."""
+        pairs = list(zip(self._entries, self._notes, strict=True))
+        if len(pairs) == 1:
+            return list(self._entries)
+        there = {entry.digest for entry, _notes in pairs}
+        return [
+            entry for entry, notes in pairs if _name(notes) or self._subject(entry) not in there
+        ]
+
+    def _subject(self, entry: Descriptor) -> str:
+        """Return what an entry refers to; nothing for one that cannot be read."""
+        if entry.digest not in self._known:
+            try:
+                body = self._box.small(f"{_BLOBS}/{oci_digest.hex_of(entry.digest)}")
+                document = strictjson.loads(body, "the manifest")
+            except PypodError:
+                document = None  # who asks for it is told why
+            subject = document.get("subject") if isinstance(document, dict) else None
+            found = subject.get("digest") if isinstance(subject, dict) else None
+            self._known[entry.digest] = found if isinstance(found, str) else ""
+        return self._known[entry.digest]
 
     def choose(self, reference: str) -> None:
         """Be another image of the layout from now on."""
@@ -75,6 +112,9 @@ class LayoutSource(files.FileSource):
             for number, (entry, notes) in enumerate(zip(self._entries, self._notes, strict=True))
             if self._wanted in ("", f"@{number}", notes.get(REF_NAME), notes.get(_FULL_NAME))
         ]
+        if not self._wanted and len(found) > 1:
+            own = self._own()
+            found = [entry for entry in found if entry in own]
         if self._wanted and not found:
             raise PypodError(f"{self.noun}: no image is called {self._wanted}", hint=self._hint())
         if not found:
@@ -152,6 +192,26 @@ class _Target:
             if name:
                 entry["annotations"] = {REF_NAME: name}
             self._entries.append(entry)
+
+
+    def put_referrers(self, subject: str, found: list[tuple[Document, str]]) -> None:
+        """Write manifests that refer to one; they have no name.
+
+        Their annotations stay in them: one of those would be a name here.
+        """
+        for document, kind in found:
+            size = len(document.body)
+            blob = oci.Descriptor(document.media_type, document.digest, size)
+            if not self.has(blob):
+                self.put(blob, lambda offset, body=document.body: [body[offset:]])  # type: ignore[misc]
+            self._entries.append(
+                {
+                    "mediaType": document.media_type,
+                    "digest": document.digest,
+                    "size": size,
+                    "artifactType": kind,
+                }
+            )
 
 
 class LayoutTarget(_Target):

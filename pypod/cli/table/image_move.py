@@ -83,6 +83,7 @@ COMMANDS: dict[str, Command] = {
                 "",
                 "Fail rather than change a digest",
             ),
+            ("--referrers", "referrers", "bool", "", "Copy what refers to the image too", True),
             ("--sign-identity", "sign_identity", "str", "NAME", "What it is signed as"),
             ("--signature-policy", "signature_policy", "str", "FILE", "Another policy.json"),
             ("--src-authfile", "src_authfile", "str", "FILE", "Credentials of the source"),

@@ -27,6 +27,7 @@ COMMANDS: dict[str, Command] = {
             ("--keep-going", "keep_going", "bool", "", "Copy the others when one fails"),
             ("--preserve-digests", "preserve_digests", "bool", "", "Fail rather than change one"),
             ("--quiet -q", "quiet", "bool", "", "Show no progress"),
+            ("--referrers", "referrers", "bool", "", "Copy what refers to images too", True),
             ("--retry", "retry", "optuint", "COUNT", "How often to try again (3)"),
             ("--retry-delay", "retry_delay", "str", "DURATION", "Wait between two tries"),
             ("--scoped", "scoped", "bool", "", "Keep the whole names of images"),
