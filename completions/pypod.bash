@@ -36,7 +36,7 @@ __pypod_command() {
         valued='--log-level --root --runroot'
         stops=0 places='group' ;;
     "artifact add")
-        flags='--annotation --append -a --file-type --type --help -h --log-level --root --runroot'
+        flags='--annotation --append -a --file-type --replace --type --help -h --log-level --root --runroot'
         valued='--annotation --file-type --type --log-level --root --runroot'
         stops=0 places='-|file|...' ;;
     "artifact extract")
@@ -512,7 +512,7 @@ __pypod_value() {
     'image sync --dest-authfile') kind='file' ;;
     'image sync --dest-cert-dir') kind='dir' ;;
     'image sync --format'|'image sync -f') kind='words oci v2s2' ;;
-    'image sync --src'|'image sync -s') kind='words docker dir' ;;
+    'image sync --src'|'image sync -s') kind='words docker dir yaml' ;;
     'image sync --src-authfile') kind='file' ;;
     'image sync --src-cert-dir') kind='dir' ;;
     'image sync --sign-by-sigstore-private-key') kind='file' ;;

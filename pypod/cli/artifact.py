@@ -33,13 +33,15 @@ def add(args: Args) -> int:
     paths.prepare(args.places)
     if args.append and args.type:
         raise UsageError("append option is not compatible with type option")
+    if args.append and args.replace:
+        raise UsageError("append option is not compatible with replace option")
     pairs = []
     for text in args.annotation:
         key, equals, value = text.partition("=")
         if not key or not equals:
             raise UsageError(f"--annotation {text}: KEY=VALUE")
         pairs.append((key, value))
-    how = artifacts.Making(args.type, args.file_type, tuple(pairs), args.append)
+    how = artifacts.Making(args.type, args.file_type, tuple(pairs), args.append, args.replace)
     print(artifacts.add(args.places, args.name, list(args.paths), how).id)
     return 0
 

@@ -26,7 +26,10 @@ def sync_(args: Args) -> int:
     if args.format and args.format not in convert.FORMATS:
         raise UsageError(f'unknown format "{args.format}": oci or v2s2')
     if not args.src or not args.dest:
-        raise UsageError("image sync needs --src and --dest: docker or dir")
+        raise UsageError(
+            "image sync needs --src and --dest: docker or dir",
+            hint="--src yaml: a file that says what",
+        )
     found = sync.steps(
         args.places,
         (args.src, args.source),
@@ -62,9 +65,7 @@ def _copy(args: Args, step: Step, signers: tuple[Signer, ...]) -> None:
         remove_signatures=args.remove_signatures,
         referrers=args.referrers,
     )
-    source, wanted = locate.source(
-        args.places, step.source, image_copy.side_access(args, "src"), whole=args.all
-    )
+    source, wanted = locate.source(args.places, step.source, step.access, whole=args.all)
     try:
         target = locate.target(args.places, step.target, image_copy.side_access(args, "dest"))
         try:

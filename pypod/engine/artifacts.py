@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import stat
 
-from pypod.engine import image_peek, kept, trust, workers
+from pypod.engine import image_peek, kept, packed_tree, trust, workers
 from pypod.engine.place import Silent, stream
+from pypod.engine.scratch import Scratch
 from pypod.engine.store_place import Piece
 from pypod.errors import CorruptStore, NameInUse, PypodError, UsageError
 from pypod.kernel import fastjson
@@ -42,6 +43,8 @@ class Making(Value):
     file_type: str = ""
     annotations: tuple[tuple[str, str], ...] = ()
     append: bool = False
+    replace_: bool = False
+    """Of the artifact that has the name nothing is kept."""
 
 
 def find(places: Places, word: str) -> Kept:
@@ -63,15 +66,21 @@ def add(places: Places, name: str, paths: list[str], how: Making) -> Kept:
     """Make an artifact of files, or add them to one (`append`). Raises NameInUse, PypodError."""
     if how.append:
         name = find(places, name).name
-    elif any(
+    elif not how.replace_ and any(
         one.name == reference.local(name).stored for one in kept.every(places, kept.ARTIFACT)
     ):
-        raise NameInUse(f"{name}: artifact already exists", hint="--append adds to it")
-    layers = [_take_file(places, path, how) for path in paths]
+        raise NameInUse(
+            f"{name}: artifact already exists",
+            hint="--append adds to it, --replace makes it anew",
+        )
+    layers = [
+        (_take_tree if os.path.isdir(path) else _take_file)(places, path, how) for path in paths
+    ]
     blobs.put(places, artifact.EMPTY)
 
     def make(before: Kept | None) -> tuple[bytes, dict[str, str]]:
-        document = manifest(places, before) if before else artifact.fresh(how.kind)
+        old = before if how.append else None
+        document = manifest(places, old) if old else artifact.fresh(how.kind)
         document["layers"] = [*document["layers"], *layers]
         titles = [artifact.title_of(layer) for layer in document["layers"]]
         for title in titles:
@@ -79,7 +88,9 @@ def add(places: Places, name: str, paths: list[str], how: Making) -> Kept:
                 raise PypodError(f"{title}: file name already exists in artifact")
         return _checked(places, fastjson.dumps(document).encode()), {}
 
-    return kept.put(places, kept.ARTIFACT, name, make, new=not how.append)
+    return kept.put(
+        places, kept.ARTIFACT, name, make, new=not how.append and not how.replace_
+    )
 
 
 def _checked(places: Places, body: bytes) -> bytes:
@@ -118,6 +129,27 @@ def _take_file(places: Places, path: str, how: Making) -> dict[str, Any]:
         "size": length,
         "annotations": {**dict(how.annotations), artifact.TITLE: title},
     }
+
+
+def _take_tree(places: Places, path: str, how: Making) -> dict[str, Any]:
+    """Pack a directory into the store; return its layer."""
+    title = os.path.basename(os.path.abspath(path)) + ".tar.gz"
+    if not artifact.safe_title(title):
+        raise UsageError(f"{path!a}: its name cannot be the title of a file")
+    with Scratch(places.tmp) as scratch:
+        packed_tree.pack(path, scratch)
+        with blobs.Writer(places, scratch.digest, scratch.size) as writer:
+            if not writer.done:
+                writer.restart()
+                for chunk in scratch.read():
+                    writer.write(chunk)
+                writer.commit()
+        return {
+            "mediaType": how.file_type or artifact.file_type(title, next(scratch.read())),
+            "digest": scratch.digest,
+            "size": scratch.size,
+            "annotations": {**dict(how.annotations), artifact.TITLE: title},
+        }
 
 
 def _chunks(fd: int) -> Iterator[bytes]:

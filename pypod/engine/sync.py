@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from pypod.engine import remote, workers
+from pypod.engine import remote, sync_file, workers
 from pypod.errors import PypodError, UsageError
 from pypod.oci import digest as oci_digest
 from pypod.oci import location, reference
@@ -20,10 +20,14 @@ from pypod.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pypod.engine.remote import Access
     from pypod.kernel.paths import Places
 
 PLACES = (location.REGISTRY, location.DIRECTORY)
+YAML = "yaml"
+"""A source that is a file: what to copy from several registries."""
 
 
 class Step(Value):
@@ -31,6 +35,8 @@ class Step(Value):
 
     source: Location
     target: Location
+    access: Access
+    """How the source is reached."""
 
 
 def steps(
@@ -45,20 +51,25 @@ def steps(
 
     `scoped` keeps the whole name of an image, else its last part is kept. Raises PypodError.
     """
-    for side, kind in (("--src", source[0]), ("--dest", target[0])):
-        if kind not in PLACES:
-            raise UsageError(f'{side} "{kind}": {" or ".join(PLACES)}')
+    for side, kind, known in (
+        ("--src", source[0], (*PLACES, YAML)),
+        ("--dest", target[0], PLACES),
+    ):
+        if kind not in known:
+            raise UsageError(f'{side} "{kind}": {" or ".join(known)}')
     if source[0] == target[0] == location.DIRECTORY:
         raise UsageError("sync from 'dir' to 'dir' not implemented, consider using rsync instead")
     if source[0] == location.REGISTRY:
-        found = _tags(places, source[1], access)
+        found = [(*one, access) for one in _tags(places, source[1], access)]
+    elif source[0] == YAML:
+        found = _listed(places, source[1], access)
     else:
-        found = _directories(source[1])
+        found = [(*one, access) for one in _directories(source[1])]
     made: dict[str, Step] = {}
-    for where, name in found:
-        step = Step(where, _target(target, name if scoped else name.rpartition("/")[2]))
+    for where, name, way in found:
+        step = Step(where, _target(target, name if scoped else name.rpartition("/")[2]), way)
         key = str(step.target)
-        if key in made:
+        if key in made and made[key] != step:
             raise PypodError(
                 f"{made[key].source} and {where} would both be {key}",
                 hint="--scoped keeps whole names",
@@ -74,7 +85,23 @@ def _target(target: tuple[str, str], name: str) -> Location:
     return location.parse(f"docker://{base.rstrip('/')}/{name}")
 
 
-def _tags(places: Places, word: str, access: Access) -> list[tuple[Location, str]]:
+def _listed(places: Places, path: str, access: Access) -> list[tuple[Location, str, Access]]:
+    """Return what a YAML file names."""
+    found: list[tuple[Location, str, Access]] = []
+    for one in sync_file.read(path, access):
+        for word in one.tags:
+            mark = "@" if word.startswith("sha256:") else ":"
+            name = str(reference.parse(f"{one.repository}{mark}{word}"))
+            found.append((Location(location.REGISTRY, "", name), name, one.access))
+        if not one.tags:
+            tags = _tags(places, one.repository, one.access, one.passes)
+            found += [(where, name, one.access) for where, name in tags]
+    return found
+
+
+def _tags(
+    places: Places, word: str, access: Access, passes: Callable[[str], bool] | None = None
+) -> list[tuple[Location, str]]:
     word = word.removeprefix("docker://")
     wanted = reference.parse(word)
     if wanted.digest or ":" in word.rpartition("/")[2]:
@@ -90,6 +117,7 @@ def _tags(places: Places, word: str, access: Access) -> list[tuple[Location, str
         tags = workers.awake(act, repository.cancel)
     finally:
         repository.close()
+    tags = [tag for tag in tags if passes is None or passes(tag)]
     if not tags:
         raise PypodError(f"{wanted.repository}: no tags to sync")
     # A tag comes from a stranger: it is a name only if it reads as one.

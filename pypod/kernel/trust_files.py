@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 from pypod.errors import IntegrityError, PypodError
-from pypod.kernel import config, strictjson
+from pypod.kernel import config, strictjson, yaml_file
 from pypod.oci import lookaside, policy
 from pypod.oci.lookaside import Lookasides
 from pypod.oci.policy import ACCEPT, Policy, Requirement
@@ -85,23 +85,11 @@ def lookasides() -> Lookasides:
     found = Lookasides()
     for path in (f"{directory}/{name}" for name in names):
         try:
-            found = lookaside.merge(found, _yaml(path))
+            found = lookaside.merge(found, yaml_file.parse(path, read(path)))
         except PypodError as error:
             said = error.message if error.message.startswith(path) else f"{path}: {error.message}"
             raise PypodError(said) from None
     return found
-
-
-def _yaml(path: str) -> object:
-    import yaml
-
-    try:
-        return yaml.safe_load(read(path))
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark is not None else ""
-        said = getattr(error, "problem", None) or "it is nested too deeply"
-        raise PypodError(f"{path}{line}: not YAML: {said}") from None
 
 
 def default_lookaside() -> str:

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import os
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +107,7 @@ def test_files_are_added_to_an_artifact(
     assert [layer["mediaType"] for layer in layers] == ["text/plain; charset=utf-8", "x/y"]
     twice = store("artifact", "add", "-a", "local", two[1], check=125)
     assert "data.bin: file name already exists in artifact" in twice.err
-    for words in (("--append", "--type", "a/b", "local", two[1]), ("new", str(tmp_path)),
+    for words in (("--append", "--type", "a/b", "local", two[1]),
                   ("new", str(tmp_path / "nothing")), ("--append", "new", two[1]),
                   ("--annotation", "x", "new", two[1])):  # fmt: skip
         assert store("artifact", "add", *words, check=125).err.startswith("Error: ")
@@ -236,3 +238,39 @@ def test_artifacts_where_a_password_is_needed(
     store("artifact", "push", "mine", f"oci:{tmp_path}/layout:files")
     assert store("artifact", "pull", f"oci:{tmp_path}/layout:files").line == made
     assert len(store("artifact", "ls", "-q").out.split()) == 3
+
+
+def test_a_directory_is_one_file_and_a_name_can_be_given_anew(
+    store: Store, two: tuple[str, str], tmp_path: Path
+) -> None:
+    tree = tmp_path / "tree"
+    (tree / "sub/empty").mkdir(parents=True)
+    (tree / "sub/run").write_bytes(b"#!/bin/sh\n")
+    (tree / "sub/run").chmod(0o755)
+    (tree / "link").symlink_to("sub/run")
+    (tree / "folder").symlink_to("sub")
+    digest = store("artifact", "add", "localhost/tree:1", f"{tree}/", two[0]).line
+    layers = seen(store, "localhost/tree:1")["Manifest"]["layers"]
+    assert [layer["annotations"][TITLE] for layer in layers] == ["tree.tar.gz", "notes.txt"]
+    assert layers[0]["mediaType"] == "application/gzip"
+    out = tmp_path / "out"
+    out.mkdir()
+    store("artifact", "extract", "localhost/tree:1", str(out))
+    with tarfile.open(out / "tree.tar.gz") as archive:
+        members = {one.name: one for one in archive}
+    names = ["tree", "tree/folder", "tree/link", "tree/sub", "tree/sub/empty", "tree/sub/run"]
+    assert sorted(members) == names
+    assert members["tree/sub/run"].mode == 0o755 and members["tree/sub/run"].size == 10
+    assert members["tree/link"].linkname == "sub/run" and members["tree/link"].issym()
+    refused = store("artifact", "add", "localhost/tree:1", str(tree), check=125)
+    assert "already exists" in refused.err and "--replace" in refused.err
+    again = store("artifact", "add", "--replace", "localhost/tree:1", str(tree), two[0]).line
+    assert again == digest
+    store("artifact", "add", "--replace", "localhost/tree:1", two[1])
+    assert [layer["annotations"][TITLE] for layer in
+            seen(store, "localhost/tree:1")["Manifest"]["layers"]] == ["data.bin"]  # fmt: skip
+    assert store("system", "check").out == ""  # nothing of the old one is left
+    wrong = store("artifact", "add", "--replace", "--append", "x", two[0], check=125)
+    assert "not compatible" in wrong.err
+    os.mkfifo(tree / "pipe")
+    assert "pipe: not a file" in store("artifact", "add", "y", str(tree), check=125).err

@@ -117,3 +117,73 @@ def test_what_cannot_be_synced_is_said(
                  f"{host}/x", check=125)  # fmt: skip
     assert some.out == f"dir:{out}/b/app:1 -> docker://{host}/x/b/app:1\n"
     assert "1 of 2 images could not be copied" in some.err
+
+
+def test_a_file_says_what_comes_from_which_registry(
+    store: Store, registries: dict[str, Registry], tmp_path: Path
+) -> None:
+    anonymous, locked = registries["anonymous"], registries["basic"]
+    ours = images.make([{"f": b"one" * 500}])
+    for tag in ("1.0", "1.10", "1.2-alpine", "2.0", "2.1.0-rc1", "latest"):
+        anonymous.push(ours, "file/app", tag)
+    anonymous.push(ours, "file/one", "1.10")
+    anonymous.push(ours, "file/one", "2")
+    locked.push(ours, "file/secret", "x")
+    file = tmp_path / "sync.yaml"
+    text = f"""
+{anonymous.host}:
+    images:
+        file/one: [1.10, {ours.digest}]
+    images-by-tag-regex:
+        file/app: ^1\\.[0-9]+-alpine$
+    images-by-semver:
+        file/app: ">= 1.5"
+    tls-verify: false
+{locked.host}:
+    images:
+        file/secret: []
+    credentials:
+        username: {USER}
+        password: {PASSWORD}
+"""
+    file.write_text(text)
+    out = tmp_path / "out"
+    words = ("image", "sync", "-q", "--src", "yaml", "--dest", "dir", str(file), str(out))
+    done = store(*words)
+    there = sorted(path.name for path in out.iterdir())
+    digest = f"one@{ours.digest}"
+    expected = ["app:1.10", "app:1.2-alpine", "app:2.0", "one:1.10", digest, "secret:x"]
+    assert there == sorted(expected)
+    assert done.out.count(" -> ") == len(there) and PASSWORD not in done.out + done.err
+    assert store(*words, "--dry-run").out == done.out
+    file.write_text(text.replace(f"{ours.digest}", "'2'"))
+    target = f"{anonymous.host}/copied"
+    store("image", "sync", "-s", "yaml", "-d", "docker", "-q", str(file), target)
+    body = skopeo("inspect", "--raw", "--tls-verify=false", f"docker://{target}/secret:x")
+    assert images.digest(body) == ours.digest
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a.example:\n  tls_verify: false\n  images: {x: []}\n", "tls_verify: not one of"),
+        ("a.example:\n  tls-verify: maybe\n  images: {x: []}\n", "true or false"),
+        ("a.example:\n  images: {x: latest}\n", "list of words"),
+        ("a.example:\n  images: {x: ['A B']}\n", "A B"),
+        ("a.example:\n  images: {'x:1': []}\n", "not the name of a repository"),
+        ("a.example:\n  images-by-tag-regex: {x: '('}\n", "x: missing )"),
+        ("a.example:\n  images-by-semver: {x: '>= one'}\n", "is no version"),
+        ("a.example:\n  credentials: {username: me}\n  images: {x: []}\n", "username and password"),
+        ("a.example: [x]\n", "mapping"),
+        ("a.example: {\n", "not YAML"),
+        ("", "no images to sync"),
+        ("a.example: {}\n", "no images to sync"),
+    ],
+)
+def test_a_file_that_says_nothing_clear_is_an_error(
+    store: Store, tmp_path: Path, text: str, said: str
+) -> None:
+    file = tmp_path / "sync.yaml"
+    file.write_text(text)
+    done = store("image", "sync", "--src=yaml", "--dest=dir", str(file), str(tmp_path), check=125)
+    assert said in done.err and done.err.count("Error: ") == 1, done.err

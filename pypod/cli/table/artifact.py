@@ -20,6 +20,7 @@ COMMANDS: dict[str, Command] = {
             ("--annotation", "annotation", "list", "KEY=VALUE", "Set an annotation of the files"),
             ("--append -a", "append", "bool", "", "Add to an artifact that is there"),
             ("--file-type", "file_type", "str", "TYPE", "Media type of the files"),
+            ("--replace", "replace", "bool", "", "Make an artifact of this name anew"),
             ("--type", "type", "str", "TYPE", "Type of the artifact"),
         ),
     ),

@@ -44,7 +44,7 @@ CLOSED: dict[str, tuple[str, ...]] = {
     "image copy format": ("oci", "v2s2"),
     "image sync dest": ("docker", "dir"),
     "image sync format": ("oci", "v2s2"),
-    "image sync src": ("docker", "dir"),
+    "image sync src": ("docker", "dir", "yaml"),
     "multi_arch": ("system", "all", "index-only"),
     "manifest push format": ("oci", "v2s2"),
     "push format": ("oci", "v2s2"),

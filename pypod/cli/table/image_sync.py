@@ -31,7 +31,7 @@ COMMANDS: dict[str, Command] = {
             ("--retry", "retry", "optuint", "COUNT", "How often to try again (3)"),
             ("--retry-delay", "retry_delay", "str", "DURATION", "Wait between two tries"),
             ("--scoped", "scoped", "bool", "", "Keep the whole names of images"),
-            ("--src -s", "src", "str", "TRANSPORT", "docker or dir"),
+            ("--src -s", "src", "str", "TRANSPORT", "docker, dir, or yaml: a list of images"),
             ("--src-authfile", "src_authfile", "str", "FILE", "Credentials of the source"),
             ("--src-cert-dir", "src_cert_dir", "str", "DIR", "Certificates of the source"),
             ("--src-creds", "src_creds", "str", "USER[:PASSWORD]", "Credentials of the source"),
