@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,29 +36,12 @@ def registry() -> Iterator[FaultRegistry]:
 
 @pytest.fixture
 def image() -> images.Image:
-    """A root file system, and five layers of noise; the first of them is small."""
-    noise = random.Random(5)
-    sizes = (20_000, *[1_500_000] * 4)
-    layers = [{f"noise{number}": noise.randbytes(size)} for number, size in enumerate(sizes)]
-    return images.make([images.busybox_files(), *layers], {"Cmd": ["sh"]})
+    return images.noise(images.busybox_files())
 
 
 @pytest.fixture
 def name(registry: FaultRegistry, image: images.Image) -> str:
     return registry.serve("app", "1", image)
-
-
-def here(store: Store, image: images.Image) -> dict[str, int]:
-    """How many bytes of each layer are in the store."""
-    found = {}
-    for layer in image.layers:
-        for path in (store.blob(layer), store.partial(layer)):
-            try:
-                found[layer] = path.stat().st_size
-                break
-            except FileNotFoundError:
-                found[layer] = 0
-    return found
 
 
 def flip(path: Path) -> None:
@@ -86,7 +68,7 @@ def test_an_interrupted_pull_fetches_only_the_missing_bytes(
     for layer in image.layers:
         registry.fault(layer, faults.slow(16_384, 0.004), times=1)
     running = store.start("pull", name)
-    assert within(30, lambda: sum(here(store, image).values()) > total // 2)
+    assert within(30, lambda: sum(store.held(image.layers).values()) > total // 2)
     if how is None:
         registry.close()  # and never comes back: the pull gives up
     else:
@@ -94,7 +76,7 @@ def test_an_interrupted_pull_fetches_only_the_missing_bytes(
     _out, err = running.communicate(timeout=60)
     assert running.returncode != 0
     assert b"Traceback" not in err
-    kept = here(store, image)
+    kept = store.held(image.layers)
     assert total // 2 < sum(kept.values()) < total
     assert kept[image.layers[1]] == sizes[image.layers[1]]  # this one was finished
     assert store("images", "-q").out == ""

@@ -9,6 +9,7 @@ import urllib.request
 from pathlib import Path
 
 from tests.fixtures.program import Program, within
+from tests.fixtures.store import Store
 
 HERE = Path(__file__).resolve().parents[2]
 UNITS = Path.home() / ".config" / "systemd" / "user"
@@ -105,3 +106,8 @@ def nothing_is_left(pypod: Program) -> bool:
             not pypod("ps", "-aq").out and not processes() and not list(RUNTIME.glob("*.ctr-id"))
         ),
     )
+
+
+def half_store() -> Store:
+    """Return the store of the pull that a reboot interrupts: the same one before and after."""
+    return Store(Program(), Path.home() / "half")

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from tests.fixtures import images
+from tests.fixtures.fault_registry import FaultRegistry
 from tests.fixtures.program import Program, within
 from tests.systemd.machine import (
     PATIENCE,
     UNITS,
+    half_store,
     is_active,
     nothing_is_left,
     parent,
@@ -30,3 +33,17 @@ def test_units_came_back_and_are_gone_when_disabled(pypod: Program) -> None:
     assert nothing_is_left(pypod), processes()
     systemctl("daemon-reload")
     assert systemctl("list-units", "--all", "--no-legend", "container-*") == ""
+
+
+def test_the_pull_goes_on_where_it_was() -> None:
+    image, store = images.noise(), half_store()
+    sizes = {layer: len(image.blobs[layer]) for layer in image.layers}
+    kept = store.held(image.layers)
+    assert 0 < sum(kept.values()) < sum(sizes.values())
+    with FaultRegistry() as registry:
+        name = registry.serve("half", "1", image)
+        store("pull", name)
+        sent = {layer: registry.sent.get(layer, 0) for layer in image.layers}
+    assert sent == {layer: sizes[layer] - kept[layer] for layer in image.layers}
+    assert store("system", "check").out == ""
+    store.remove()
