@@ -10,6 +10,7 @@ from the network at each change, and its .pyc files are checked against the sour
 from __future__ import annotations
 
 import filecmp
+import importlib.util
 import os
 import py_compile
 import shutil
@@ -22,6 +23,10 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[2]
 PYTHON = "/usr/bin/python3"
 MARK = "pypod-dependencies"
+MODULES = "pypod-modules"
+"""The file of pypod/module_file.py."""
+PYC_HEAD = 16
+"""Bytes before the code in a .pyc (PEP 552)."""
 
 
 def fail(text: str) -> None:
@@ -94,6 +99,32 @@ def compile_unchecked(source: Path) -> None:
         fail(str(error))
 
 
+def write_modules(site: Path, target: Path) -> None:
+    """Write the file that the launcher takes modules from, out of the .pyc files."""
+    sys.path.insert(0, str(CHECKOUT))
+    from pypod import module_file
+
+    modules = {}
+    for source in sorted((site / "pypod").rglob("*.py")):
+        parts = source.relative_to(site).with_suffix("").parts
+        package = parts[-1] == "__init__"
+        compiled = Path(importlib.util.cache_from_source(str(source)))
+        name = ".".join(parts[:-1] if package else parts)
+        modules[name] = package, compiled.read_bytes()[PYC_HEAD:]
+    data = module_file.packed(modules)
+    if not target.is_file() or target.read_bytes() != data:
+        replace(target, data, 0o644)
+
+
+def replace(target: Path, data: bytes, mode: int) -> None:
+    """Write a file whole: a running pypod keeps the old one."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    fresh = target.with_name(f".{target.name}.new")
+    fresh.write_bytes(data)
+    fresh.chmod(mode)
+    fresh.rename(target)
+
+
 def copy_pages(prefix: Path) -> None:
     """Install manual pages and completions; pages that are no more are removed."""
     for page in prefix.glob("share/man/man[157]/pypod*.[157]"):
@@ -126,22 +157,20 @@ def install(prefix: Path) -> None:
     make_venv(venv, requirements("sign"))
     site = site_packages(venv)
     changed = copy_tree(CHECKOUT / "pypod", site / "pypod")
+    write_modules(site, venv / MODULES)
     copy_pages(prefix)
     text = (CHECKOUT / "libexec" / "setup" / "launcher.in").read_text()
     for key, value in {
         "@MAJOR@": str(sys.version_info.major),
         "@MINOR@": str(sys.version_info.minor),
         "@SITE@": str(site),
+        "@MODULES@": str(venv / MODULES),
         "@PREFIX@": str(prefix),
     }.items():
         text = text.replace(key, value)
     launcher = prefix / "bin" / "pypod"
     if not launcher.is_file() or launcher.read_text() != text:
-        launcher.parent.mkdir(parents=True, exist_ok=True)
-        fresh = launcher.with_name(".pypod.new")
-        fresh.write_text(text)
-        fresh.chmod(0o755)
-        fresh.rename(launcher)
+        replace(launcher, text.encode(), 0o755)
     print(f"install: {launcher} ({changed} files changed)", flush=True)
 
 

@@ -15,6 +15,8 @@ begin = time.monotonic()
 sys.path.insert(0, sys.argv[1])
 report = int(sys.argv[2])
 import os
+from pypod import module_file
+module_file.use(sys.argv[1].partition("/lib/python")[0] + "/pypod-modules", sys.argv[1])
 import pypod.__main__
 import pypod.cli.run
 from pypod.cli import parse

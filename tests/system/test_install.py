@@ -37,6 +37,34 @@ def test_an_installed_module_is_not_compared_with_its_source(pypod: Program) -> 
         assert path.read_bytes()[4:8] == b"\x01\0\0\0", path
 
 
+def test_modules_come_from_one_file_and_without_it_from_their_own(
+    pypod: Program, tmp_path: Path
+) -> None:
+    launcher = Path(pypod.path)
+    installed = launcher.parents[1] / "lib" / "pypod"
+    shutil.copytree(installed, tmp_path / "lib" / "pypod", symlinks=True)
+    text = launcher.read_text().replace(str(installed), str(tmp_path / "lib" / "pypod"))
+    moved = tmp_path / "launcher"
+    moved.write_text(text)
+    moved.chmod(0o755)
+    version = next((tmp_path / "lib").rglob("pypod/cli/system.py"))
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [moved, "version"], env=environment({}), capture_output=True, text=True, check=False
+        )
+
+    good = run()
+    assert good.returncode == 0
+    version.unlink()
+    shutil.rmtree(version.parent / "__pycache__")
+    assert run().stdout == good.stdout
+    (tmp_path / "lib" / "pypod" / "pypod-modules").write_bytes(b"another Python's")
+    assert run().returncode != 0
+    version.write_text("def version(args):\n    print('from its own file')\n    return 0\n")
+    assert run().stdout == "from its own file\n"
+
+
 def test_the_environment_cannot_bring_other_code_in(pypod: Program, tmp_path: Path) -> None:
     (tmp_path / "os.py").write_text("raise SystemExit(99)\n")
     (tmp_path / "sitecustomize.py").write_text("raise SystemExit(99)\n")
