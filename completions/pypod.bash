@@ -432,6 +432,7 @@ __pypod_value() {
     'create --systemd'|'container create --systemd') kind='words true false always' ;;
     'create --ulimit'|'container create --ulimit') kind='words host nofile= nproc= core= memlock= stack= fsize=' ;;
     'create --uts'|'container create --uts') kind='words host private' ;;
+    'create --userns'|'container create --userns') kind='words host keep-id keep-id:uid= nomap auto auto:size=' ;;
     'create --log-level'|'container create --log-level') kind='words debug info warn error' ;;
     'create --root'|'container create --root') kind='dir' ;;
     'create --runroot'|'container create --runroot') kind='dir' ;;
@@ -683,6 +684,7 @@ __pypod_value() {
     'run --systemd'|'container run --systemd') kind='words true false always' ;;
     'run --ulimit'|'container run --ulimit') kind='words host nofile= nproc= core= memlock= stack= fsize=' ;;
     'run --uts'|'container run --uts') kind='words host private' ;;
+    'run --userns'|'container run --userns') kind='words host keep-id keep-id:uid= nomap auto auto:size=' ;;
     'run --log-level'|'container run --log-level') kind='words debug info warn error' ;;
     'run --root'|'container run --root') kind='dir' ;;
     'run --runroot'|'container run --runroot') kind='dir' ;;

@@ -5,12 +5,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
+#include "proto.h"
 #include "uapi.h"
 #include "util.h"
 
@@ -117,4 +119,41 @@ void write_id_maps(struct init *init, pid_t child)
         }
     }
     close(errors[0]);
+}
+
+/* nest: makes the maps so far those of this half itself, in a user and a mount namespace of its own. The
+ * container's will be below: it has none of the caller's ids then, and what is mounted here, as root of
+ * all the caller's ids, needs no rights of the container's (`--userns auto`, `nomap`). */
+void nest(struct init *init)
+{
+    pid_t self = getpid();
+    int go[2], status;
+    char byte;
+
+    if (pipe2(go, O_CLOEXEC) < 0)
+        fail(init, "a pipe");
+    pid_t outside = fork();
+    if (outside < 0)
+        fail(init, "a new process");
+    if (outside == 0) {
+        close(go[1]);
+        if (read(go[0], &byte, 1) != 1)
+            _exit(125);
+        init->stage = STAGE_IDMAP;
+        write_id_maps(init, self);
+        _exit(0);
+    }
+    close(go[0]);
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
+        fail(init, "new namespaces (is the user namespace limit reached?)");
+    if (write(go[1], "g", 1) != 1)
+        fail(init, "a pipe");
+    while (waitpid(outside, &status, 0) < 0)
+        if (errno != EINTR)
+            fail(init, "the id map");
+    if (status != 0)
+        _exit(125); /* it has said why */
+    close(go[1]);
+    init->uid = init->gid = NULL;
+    init->nested = true;
 }

@@ -250,7 +250,10 @@ static void tell_namespaces(struct init *init, pid_t child)
     for (int i = 0; i < 2; i++) {
         char path[64];
 
-        snprintf(path, sizeof path, "/proc/%d/ns/%s", child, i ? "net" : "user");
+        /* The one above rules the network too, and the caller is somebody there. */
+        pid_t whose = !i && init->nested ? getpid() : child;
+
+        snprintf(path, sizeof path, "/proc/%d/ns/%s", whose, i ? "net" : "user");
         fds[i] = open(path, O_RDONLY | O_CLOEXEC);
         if (fds[i] < 0)
             give_up(init, path);
@@ -260,6 +263,11 @@ static void tell_namespaces(struct init *init, pid_t child)
     memcpy(CMSG_DATA(&control.header), fds, sizeof fds);
     if (sendmsg(init->status_fd, &message, MSG_NOSIGNAL) < 0)
         give_up(init, "the namespaces");
+}
+
+static bool is_verb(const struct op *op, const char *verb)
+{
+    return strcmp(op->verb, verb) == 0;
 }
 
 /* The outer half: everything up to the first operation that is not its own. */
@@ -273,23 +281,28 @@ static void outer(struct init *init)
     for (; init->at < init->plan.count; init->at++) {
         const struct op *op = &init->plan.ops[init->at];
 
-        if (strcmp(op->verb, "map") == 0)
+        if (is_verb(op, "map"))
             take_id_map(init, op);
-        else if (strcmp(op->verb, "deny-setgroups") == 0)
+        else if (is_verb(op, "deny-setgroups"))
             init->deny_setgroups = true;
-        else if (strcmp(op->verb, "unshare") == 0)
+        else if (is_verb(op, "unshare"))
             flags |= namespace_flags(init, (unshare = op)->argv);
-        else if (strcmp(op->verb, "join") == 0 && op->argc >= 2)
+        else if (is_verb(op, "join") && op->argc >= 2)
             join(init, op);
-        else if (strcmp(op->verb, "oom") == 0 && op->argc == 1)
+        else if (is_verb(op, "oom") && op->argc == 1)
             op_oom(init, op);
-        else if (strcmp(op->verb, "label") == 0 && op->argc == 2)
+        else if (is_verb(op, "label") && op->argc == 2)
             op_label(init, op);
-        else if (strcmp(op->verb, "join-net") == 0 && op->argc == 2)
+        else if (is_verb(op, "join-net") && op->argc == 2)
             join_net(init, op);
+        else if (is_verb(op, "nest") && op->argc == 0)
+            nest(init);
+        else if (init->nested && !unshare && (is_verb(op, "private") || is_verb(op, "overlay")))
+            execute(init, op);
         else
             break;
     }
+    init->stage = STAGE_CLONE;
     if (pipe2(go, O_CLOEXEC) < 0)
         fail(init, "a pipe");
     pid_t child = clone_sibling(flags, &init->child_fd);
@@ -326,7 +339,7 @@ static int fd_option(char **argv, const char *name)
 
 int main(int argc, char **argv)
 {
-    static struct init init = {.root_fd = -1, .pty_fd = -1, .cover_fd = -1, .stage = STAGE_PLAN};
+    static struct init init = {.root_fd = -1, .pty_fd = -1, .cover_fd = -1, .child_fd = -1, .stage = STAGE_PLAN};
     char *text;
 
     (void)argc;

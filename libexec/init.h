@@ -25,6 +25,7 @@ struct init {
     int child_fd;            /* pidfd of the inner half, in the outer */
     const struct op *uid, *gid; /* id maps; NULL: none */
     bool deny_setgroups;
+    bool nested;             /* the outer half is in namespaces of its own */
     bool tell_namespaces;    /* send descriptors of the user and network namespace once there are ids */
     bool reaper;             /* --init: stay as pid 1 */
     bool listening;          /* the program's descriptors are sockets by systemd's protocol */
@@ -44,6 +45,7 @@ void blame(struct init *init, const struct op *op);
  * the inner half is ended first. */
 void give_up(struct init *init, const char *text) __attribute__((noreturn));
 void write_id_maps(struct init *init, pid_t child);
+void nest(struct init *init);
 
 /* resolve.c: paths of the container, never followed out of its root. */
 int open_in_root(struct init *init, const char *path, uint64_t flags, uint64_t resolve);

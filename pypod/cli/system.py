@@ -154,8 +154,8 @@ def _missing(places: Places, facts: HostFacts, loginuid: int | None) -> list[str
         found.append("audit: the login uid is unset, so audit records name nobody")
     if facts.uid == 0:
         found.append(
-            "root: uid 0 in a container is uid 0 of this host for files; --userns=auto (to come)"
-            " will map it away"
+            "root: uid 0 in a container is uid 0 of this host for files; --userns=auto"
+            " maps it away"
         )
     return found + network.missing(places)
 

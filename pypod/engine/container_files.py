@@ -12,6 +12,7 @@ import os
 from pypod.errors import PypodError, WrongState
 from pypod.kernel import procfs
 from pypod.plan import tools
+from pypod.plan.compile import is_nested
 from pypod.runtime import files
 
 TYPE_CHECKING = False
@@ -43,6 +44,9 @@ def export(container: Container, facts: HostFacts, fd: int) -> None:
             words = ["pack", root, "flat", kind]
             argv = ["pypod-files", *words]
             plan = tools.compile_in_root(config, facts, argv, files.PROGRAM)
+            if is_nested(config["linux"], facts):
+                argv[2] = "/"
+                plan = tools.compile_inside(config, facts, "", argv, files.PROGRAM)
             _run(facts, words, plan, fd, noun)
             return
     pidfd = None
@@ -80,7 +84,11 @@ def layer(container: Container, facts: HostFacts, latest: int | None) -> Iterato
     if latest is not None:
         words.append(str(latest))
     argv = ["pypod-files", *words]
-    plan = tools.compile_in_map(container.config, facts, argv, files.PROGRAM)
+    config = container.config
+    plan = tools.compile_in_map(config, facts, argv, files.PROGRAM)
+    if is_nested(config["linux"], facts):
+        argv[2] = "/"
+        plan = tools.compile_inside(config, facts, words[1], argv, files.PROGRAM)
     reader, writer = os.pipe2(os.O_CLOEXEC)
     try:
         worker = files.Worker(facts, words, plan=plan, stdout=writer)

@@ -61,13 +61,22 @@ def create(
     """
     remove.sweep(places, facts)
     cidfile = _reserve_cidfile(options.cidfile)
+    reserved = None
     try:
+        kind = spec_idmaps.parse(options.userns).kind
+        if kind != "host":
+            from pypod.engine import idmaps
+
+            reserved = idmaps.reserve(places, alone=kind == "auto")
         made = _create(places, facts, options, image, image_name, command_line)
     except BaseException:
         if cidfile is not None:
             os.unlink(options.cidfile)
             os.close(cidfile)
         raise
+    finally:
+        if reserved is not None:
+            reserved.close()
     if cidfile is not None:
         os.write(cidfile, made.container.id.encode())
         os.close(cidfile)
@@ -106,7 +115,7 @@ def _create(
         lowest = (lower,) if lower else ()
     elif chains:
         passwd, group = layers.passwd(chains[-1]), layers.group(chains[-1])
-    chosen = spec_idmaps.choose(options.userns, facts)
+    chosen = _map(places, facts, options, image, passwd, group)
     default = facts
     kept: tuple[str, ...] = ()
     if chosen is not None:
@@ -140,10 +149,18 @@ def _create(
             config = build.container_config(options, image, facts, ids)
             if any(kept):
                 config.setdefault("annotations", {}).update(zip(ACCOUNTS, kept, strict=True))
+            if chosen is not None or options.network.startswith("container:"):
+                from pypod.engine import idmaps
+
+                idmaps.check(places, default, options, config)
             _check_sources(config, os.path.dirname(staging.final))
             if options.seccomp_profile:  # now, and not at the first start
                 os.close(seccomp.filter_fd(config["linux"]["seccomp"], places.cache))
             document = build.create_document(options, image, facts, ids)
+            if chosen is not None and chosen.layers:
+                document["layers"] = chosen.layers
+            if chosen is not None and chosen.private:
+                document["id_ranges"] = [list(one) for one in chosen.private]
             document["created"] = time.time()
             document["version"] = __version__
             document["command_line"] = list(command_line)
@@ -176,6 +193,22 @@ def _create(
     return Created(container, lock, config, document)
 
 
+def _map(
+    places: Places,
+    facts: HostFacts,
+    options: CreateOptions,
+    image: ImageRecord,
+    passwd: str,
+    group: str,
+) -> spec_idmaps.Chosen | None:
+    if spec_idmaps.parse(options.userns).kind != "auto":
+        return spec_idmaps.choose(options.userns, facts)
+    from pypod.engine import idmaps
+
+    user = image.config.get("user") or ""
+    return idmaps.private(places, facts, options, user, passwd, group)
+
+
 def under(
     chosen: spec_idmaps.Chosen, facts: HostFacts, options: CreateOptions, passwd: str, group: str
 ) -> tuple[HostFacts, CreateOptions, str, str, tuple[str, ...]]:
@@ -183,7 +216,7 @@ def under(
     home = options.workdir or "/"
     line = spec_idmaps.account(chosen, passwd, facts.user, home)
     member = spec_idmaps.membership(chosen, group, facts.user)
-    if not options.user:
+    if chosen.user and not options.user:
         user = spec_idmaps.default_user(chosen, passwd)
         options = CreateOptions(**{**options.as_dict(), "user": user})
     passwd += ("\n" if passwd and not passwd.endswith("\n") else "") + line

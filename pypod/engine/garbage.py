@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from pypod.engine import image_remove, images
+from pypod.engine import idmaps, image_remove, images
 from pypod.engine.remove_tree import remove_tree
 from pypod.errors import NoSuchContainer, PypodError
 from pypod.kernel.locks import Lock
@@ -57,6 +57,7 @@ def collect(places: Places, facts: HostFacts) -> Freed:
             found[1] += 1
         if _all_known(places):
             trash.extend(_drop_layers(places, chains))
+        trash.extend(_drop_other_maps(places))
 
     layout.locked(places, act)
     for path in trash:
@@ -172,6 +173,25 @@ def _drop_parts(places: Places) -> list[int]:
         finally:
             lock.close()
     return sizes
+
+
+def _drop_other_maps(places: Places) -> list[str]:
+    """Put layers under other id maps in the trash where no container has them: they are remade."""
+    names, lock = idmaps.unused(places)
+    gone = []
+    for name in names:
+        path = f"{places.trash}/{name.rpartition('/')[2]}.{os.urandom(4).hex()}"
+        os.rename(f"{places.layers}/{name}", path)
+        gone.append(path)
+    for kind in _entries(places.layers):
+        if kind.startswith(idmaps.OTHERS):
+            try:
+                os.rmdir(f"{places.layers}/{kind}")
+            except OSError:
+                pass  # there are layers in it
+    if lock is not None:
+        lock.close()
+    return gone
 
 
 def _drop_layers(places: Places, needed: set[str]) -> list[str]:

@@ -11,28 +11,35 @@ from __future__ import annotations
 import os
 import time
 
-from pypod.errors import PypodError
+from pypod.errors import NoSuchContainer, PypodError
 from pypod.kernel import log, procfs
 from pypod.kernel.locks import Lock
+from pypod.plan.compile import extents, is_nested
 from pypod.spec import idmaps
+from pypod.store import layout, objects
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from pypod.kernel.paths import Places
     from pypod.plan.ops import Op
     from pypod.spec.facts import HostFacts
+    from pypod.spec.options import CreateOptions
 
 _PROGRAM = 5
 """runtime.files.PROGRAM, without loading it where everything is there."""
 _PROBED = "metacopy"
 """A file of the cache: the boot id, and yes or no."""
+_RANGES = "id-ranges"
+"""A file of the cache that is only locked."""
+OTHERS = ("keep-", "map-")
+"""How the directories of layers under other maps begin (spec/idmaps.py)."""
 _TREE = "tree"
 """The layer itself. Only its owner may move a directory, so it lies in one of the caller's."""
 _PATIENCE = 0.5
 """Seconds before a terminal shows how far it is."""
-_PROBE_TEXT = "root:x:0:0:root:/root:/bin/sh\n"
 
 
 def lower(
@@ -49,16 +56,16 @@ def lower(
         directory = f"{places.layers}/{chosen.layers}"
         top = chains[-1]
         if not os.path.isdir(f"{directory}/{top}"):
-            with _Staging(places, facts, directory, noun) as staging:
+            with _Staging(places, facts, directory, noun, chains) as staging:
                 staging.flatten(chosen, chains)
         return f"{directory}/{top}/{_TREE}", "", full
     # Never mixed: an older kernel would show the files of the others as empty.
     directory = f"{places.layers}/{chosen.layers}-copy"
     missing = [chain for chain in chains if not os.path.isdir(f"{directory}/{chain}")]
     if missing:
-        said = f"{len(missing)} layers of {noun} for --userns {chosen.user}"
+        said = f"{len(missing)} layers of {noun} for --userns {chosen.mode}"
         log.notice(f"Copying {said} (only once)")
-        with _Staging(places, facts, directory, noun) as staging:
+        with _Staging(places, facts, directory, noun, chains) as staging:
             staging.copy(chosen, missing)
     return tuple(f"{directory}/{chain}/{_TREE}" for chain in reversed(chains))
 
@@ -66,9 +73,13 @@ def lower(
 class _Staging:
     """A locked directory where layers are made; use it in a `with` block."""
 
-    def __init__(self, places: Places, facts: HostFacts, target: str, noun: str) -> None:
+    def __init__(
+        self, places: Places, facts: HostFacts, target: str, noun: str, chains: Sequence[str]
+    ) -> None:
         self.places, self.facts, self.target, self.noun = places, facts, target, noun
         self.full = f"{places.layers}/{facts.layer_map}"
+        self.chains = chains
+        self._made_of = self._identities()
         self.directory = f"{places.tmp}/unpack-{os.getpid()}-{os.urandom(4).hex()}"
         os.mkdir(self.directory, 0o700)
         self._lock = Lock(self.directory)
@@ -129,16 +140,122 @@ class _Staging:
             line.close()
 
     def _place(self, chains: list[str]) -> None:
-        os.makedirs(self.target, mode=0o700, exist_ok=True)
-        for chain in chains:
-            try:
-                os.rename(f"{self.directory}/{chain}", f"{self.target}/{chain}")
-            except OSError:
-                if not os.path.isdir(f"{self.target}/{chain}"):  # another command's is as good
-                    raise
+        def act(_descriptors: list[dict[str, Any]]) -> None:
+            os.makedirs(self.target, mode=0o700, exist_ok=True)
+            # Whoever removes the image takes these away under the lock of the index: then what
+            # was made of them may be a part only.
+            if self._identities() != self._made_of:
+                raise PypodError(f"{self.noun} was removed while its layers were made for --userns")
+            for chain in chains:
+                try:
+                    os.rename(f"{self.directory}/{chain}", f"{self.target}/{chain}")
+                except OSError:
+                    if not os.path.isdir(f"{self.target}/{chain}"):  # another's is as good
+                        raise
+
+        layout.locked(self.places, act)
         fd = os.open(self.target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         os.fsync(fd)
         os.close(fd)
+
+    def _identities(self) -> list[int]:
+        try:
+            return [os.stat(f"{self.full}/{chain}").st_ino for chain in self.chains]
+        except FileNotFoundError:
+            return []
+
+
+def reserve(places: Places, *, alone: bool) -> Lock:
+    """Return a lock to hold from the choice of a map until the container is there.
+
+    Its layers are not collected meanwhile, and with `alone` nobody else gets ids for himself.
+    """
+    lock = Lock(f"{places.cache}/{_RANGES}", create=True)
+    lock.take(shared=not alone)
+    return lock
+
+
+def unused(places: Places) -> tuple[list[str], Lock | None]:
+    """Return the layers (KIND/CHAIN) of other maps that no container has, and what keeps it so.
+
+    None of them, and no lock, while a container is made or where a record cannot be read.
+    """
+    found = {
+        f"{kind}/{chain}"
+        for kind in (os.listdir(places.layers) if os.path.isdir(places.layers) else ())
+        if kind.startswith(OTHERS)
+        for chain in os.listdir(f"{places.layers}/{kind}")
+    }
+    if not found:
+        return [], None
+    lock = Lock(f"{places.cache}/{_RANGES}", create=True)
+    if not lock.take(wait=False):
+        lock.close()
+        return [], None
+    try:
+        for container in objects.every(places):
+            try:
+                create = container.create
+            except NoSuchContainer:
+                continue
+            if create["options"].get("userns"):
+                kind = create.get("layers", "")
+                for chain in create["chain_ids"]:
+                    found -= {f"{kind}/{chain}", f"{kind}-copy/{chain}"}
+    except (PypodError, KeyError):
+        lock.close()
+        return [], None
+    return sorted(found), lock
+
+
+def private(
+    places: Places, facts: HostFacts, options: CreateOptions, user: str, passwd: str, group: str
+) -> idmaps.Chosen:
+    """Return a map for `--userns auto`, of ids that no container has; `reserve` is held.
+
+    Raises PypodError.
+    """
+    from pypod.kernel import userns
+    from pypod.spec import idranges
+
+    found = [
+        userns.ranges(path, idranges.OWNER, -1) if facts.map == "root" else ()
+        for path in ("/etc/subuid", "/etc/subgid")
+    ]
+    ranges = idranges.available(facts, found[0], found[1])
+    taken: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
+    for container in objects.every(places):
+        try:
+            own = container.create.get("id_ranges")
+        except NoSuchContainer:
+            continue
+        for kind, used in zip(own or (), taken, strict=False):
+            used.append((kind[0], kind[1]))
+    size = idranges.size_for(passwd, group, options.user or user)
+    return idranges.choose(options.userns, facts, size, ranges, taken)
+
+
+def check(places: Places, facts: HostFacts, options: CreateOptions, config: dict[str, Any]) -> None:
+    """Refuse what a container under another map cannot have; `facts` are those of the default map.
+
+    Raises PypodError.
+    """
+    linux = config["linux"]
+    if is_nested(linux, facts):
+        for mount in config["mounts"][1:]:
+            if mount.get("type") == "overlay":
+                raise PypodError(
+                    f"{mount['destination']}: an overlay (:O) needs the caller's own ids in the"
+                    f" container, which --userns {options.userns} leaves out"
+                )
+    if options.network.startswith("container:"):
+        other = objects.find(places, options.network.partition(":")[2])
+        if extents(other.config["linux"]) != extents(linux) or is_nested(linux, facts):
+            raise PypodError(
+                f"--network container: joins the user namespace of {other.name} too, whose ids"
+                f" are not those of --userns {options.userns or 'host'}",
+                hint="--userns keep-id for both, or for none of them",
+            )
 
 
 def shifts(facts: HostFacts, chosen: idmaps.Chosen) -> tuple[tuple[tuple[int, int, int], ...], ...]:
@@ -169,7 +286,8 @@ def give_upper(facts: HostFacts, chosen: idmaps.Chosen, directory: str) -> None:
 def has_data_only(places: Places, facts: HostFacts) -> bool:
     """Say whether overlayfs takes metadata from one directory and data from another, for this user.
 
-    Tried once per boot: distributions differ, and so do kernels of one version.
+    Tried once per boot: distributions differ, and so do kernels of one version. Raises PypodError
+    when it cannot be tried: nothing is learned from that, and nothing kept.
     """
     path = f"{places.cache}/{_PROBED}"
     boot = procfs.boot_id()
@@ -180,40 +298,12 @@ def has_data_only(places: Places, facts: HostFacts) -> bool:
                 return answer == "yes"
     except OSError:
         pass
-    answer = "yes" if _probe(places, facts) else "no"
+    from pypod.engine import data_only
+
+    answer = "yes" if data_only.probe(places, facts) else "no"
     log.debug(f"overlayfs with data-only lower directories: {answer}")
     temporary = f"{path}.{os.getpid()}"
     with open(temporary, "w", encoding="utf-8") as file:
         file.write(f"{boot} {answer}")
     os.rename(temporary, path)
     return answer == "yes"
-
-
-def _probe(places: Places, facts: HostFacts) -> bool:
-    from pypod.engine.remove_tree import remove_tree
-    from pypod.plan import tools
-    from pypod.runtime import files
-
-    base = f"{places.tmp}/unpack-{os.getpid()}-{os.urandom(4).hex()}"
-    os.mkdir(base, 0o700)
-    with Lock(base):
-        try:
-            for name in ("meta/etc", "data/x/etc", "upper", "work", "root"):
-                os.makedirs(f"{base}/{name}")
-            with open(f"{base}/data/x/etc/passwd", "w", encoding="utf-8") as file:
-                file.write(_PROBE_TEXT)
-            meta = f"{base}/meta/etc/passwd"
-            with open(meta, "wb") as empty:
-                empty.truncate(len(_PROBE_TEXT))
-            os.setxattr(meta, "user.overlay.redirect", b"/x/etc/passwd")
-            os.setxattr(meta, "user.overlay.metacopy", b"")
-            argv = ["pypod-files", "accounts", f"{base}/root"]
-            lowers = (f"{base}/meta", "", f"{base}/data")
-            plan = tools.compile_over(facts, base, lowers, argv, files.PROGRAM)
-            answer = files.run(facts, argv[1:], "overlayfs", plan=plan)
-            return answer.endswith(_PROBE_TEXT.encode())
-        except (OSError, PypodError) as error:
-            log.debug(f"overlayfs with data-only lower directories: {error}")
-            return False
-        finally:
-            remove_tree(places, base, facts)

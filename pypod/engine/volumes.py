@@ -12,6 +12,7 @@ import os
 from pypod.engine.remove_tree import remove_tree
 from pypod.errors import NoSuchContainer, NoSuchVolume, PypodError
 from pypod.kernel import log
+from pypod.plan import compile as plan
 from pypod.store import objects
 from pypod.store import volumes as store
 
@@ -110,18 +111,35 @@ def _fill(
     from pypod.plan import tools
     from pypod.runtime import files
 
-    user = config["process"]["user"]
-    words = ["copyup", config["root"]["path"], str(user["uid"]), str(user["gid"])]
+    words = ["copyup", config["root"]["path"], *_owner(facts, config)]
     words.append("single" if facts.map == "single" else "full")
     for volume, todo, destination in chosen:
         words += [destination, volume.directory, ",".join(todo)]
-    plan = tools.compile_in_root(config, facts, ["pypod-files", *words], files.PROGRAM)
-    answer = files.run(facts, words, f"volume {chosen[0][0].name}", plan=plan)
+    ops = tools.compile_in_root(config, facts, ["pypod-files", *words], files.PROGRAM)
+    answer = files.run(facts, words, f"volume {chosen[0][0].name}", plan=ops)
     for (volume, _todo, _), said in zip(chosen, answer.decode().split(), strict=False):
         if said in ("copied", "used"):
             volume.set_first_use([])
         else:
             volume.set_first_use([word for word in volume.first_use() if word != "owner"])
+
+
+def _owner(facts: HostFacts, config: dict[str, Any]) -> list[str]:
+    """Return the ids of the container's user in the map that tools.compile_in_map makes."""
+    user = config["process"]["user"]
+    ids: list[int | None] = [user["uid"], user["gid"]]
+    linux = config.get("linux", {})
+    if plan.is_nested(linux, facts):
+        from pypod.spec import idmaps
+
+        uids, gids = plan.extents(linux)
+        ids = [
+            idmaps.shifted(idmaps.shift(facts.uid_map, uids), user["uid"]),
+            idmaps.shifted(idmaps.shift(facts.gid_map, gids), user["gid"]),
+        ]
+        if None in ids:
+            raise PypodError(f"{user['uid']}:{user['gid']} is not in the container's id map")
+    return [str(one) for one in ids]
 
 
 def _give(facts: HostFacts, config: dict[str, Any], records: list[dict[str, Any]]) -> None:
@@ -133,14 +151,13 @@ def _give(facts: HostFacts, config: dict[str, Any], records: list[dict[str, Any]
     if facts.map == "single":
         log.warn("U changes nothing: there is a single id, and every file belongs to it")
         return
-    user = config["process"]["user"]
-    words = ["chown", str(user["uid"]), str(user["gid"])]
+    words = ["chown", *_owner(facts, config)]
     for record in records:
         source = record.get("path") or record["source"]
         check_given(source, record["typed"])
         words += [source, record.get("subpath", "")]
-    plan = tools.compile_in_map(config, facts, ["pypod-files", *words], files.PROGRAM)
-    files.run(facts, words, f"cannot change the owner of {records[0]['destination']}", plan=plan)
+    ops = tools.compile_in_map(config, facts, ["pypod-files", *words], files.PROGRAM)
+    files.run(facts, words, f"cannot change the owner of {records[0]['destination']}", plan=ops)
 
 
 def users(places: Places, name: str) -> Iterator[Container]:

@@ -21,10 +21,11 @@ class Lock:
         flags = os.O_RDWR | os.O_CREAT if create else os.O_RDONLY
         self.fd = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
-    def take(self, *, wait: bool = True) -> bool:
+    def take(self, *, wait: bool = True, shared: bool = False) -> bool:
         """Take the lock; False when it is held by another and `wait` is false."""
+        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         try:
-            fcntl.flock(self.fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            fcntl.flock(self.fd, kind | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             return False
         return True

@@ -10,6 +10,7 @@ from __future__ import annotations
 from pypod.constants import FD_BPF, FD_PIDFD, FD_PRESERVE
 from pypod.plan.mounts import Binds, PlanError, is_overlay, mount_ops, root_ops
 from pypod.plan.ops import Op, op
+from pypod.spec.idmaps import covers, shift
 from pypod.spec.security import capability_mask
 
 TYPE_CHECKING = False
@@ -69,8 +70,13 @@ def compile_run(
     mounts = config["mounts"]
     joined = {space["type"] for space in linux.get("namespaces", ()) if space.get("path")}
     plan = _join(joined)
+    if "user" in joined and is_nested(linux, facts):
+        raise PlanError("a container with ids of its own (--userns) cannot join another's network")
     kinds -= joined
-    if "user" in kinds:
+    nested = "user" in kinds and is_nested(linux, facts)
+    if nested:
+        plan += nest_ops(config, facts)
+    elif "user" in kinds:
         plan += id_maps(linux, facts)
     plan.append(op("unshare", *_namespace_words(kinds)))
     plan.append(op("private"))
@@ -85,8 +91,11 @@ def compile_run(
             placed += [op("device", *device) for device in DEVICES]
             placed += [op("link", *link) for link in _LINKS]
     plan += binds.sources
+    if nested:  # by path: it lies where only the caller may go
+        plan.append(op("root", config["root"]["path"]))
     plan.append(_identity(config, facts))
-    plan += root_ops(config)
+    if not nested:
+        plan += root_ops(config)
     plan += placed
     annotations = config.get("annotations", {})
     for key, path in zip(ACCOUNTS, ("/etc/passwd", "/etc/group"), strict=True):
@@ -194,15 +203,45 @@ def _namespace_words(kinds: set[str]) -> list[str]:
 
 def id_maps(linux: dict[str, Any], facts: HostFacts) -> list[Op]:
     """Return what writes the id maps of a configuration."""
-    maps = []
-    for key in ("uidMappings", "gidMappings"):
-        maps.append(
-            tuple(
-                (entry["containerID"], entry["hostID"], entry["size"])
-                for entry in linux.get(key, ())
-            )
-        )
-    return map_ops(facts, maps[0], maps[1])
+    uids, gids = extents(linux)
+    return map_ops(facts, uids, gids)
+
+
+def is_nested(linux: dict[str, Any], facts: HostFacts) -> bool:
+    """Say whether the container lacks some of the caller's ids.
+
+    Its root could not read all of the layers then, or not even go there: they are mounted in a
+    user namespace above it, that of the caller's default map.
+    """
+    uids, gids = extents(linux)
+    if facts.map == "single" or not uids or not gids:
+        return False
+    return not (covers(facts.uid_map, uids) and covers(facts.gid_map, gids))
+
+
+def nest_ops(config: dict[str, Any], facts: HostFacts, *, root: bool = True) -> list[Op]:
+    """Return what makes that namespace, mounts the root in it, and maps the container's below.
+
+    Raises PlanError when the caller does not have the container's ids any more.
+    """
+    plan = [*map_ops(facts, facts.uid_map, facts.gid_map), op("nest"), op("private")]
+    if root and is_overlay(config["mounts"]):
+        plan += root_ops(config)
+    uids, gids = extents(config["linux"])
+    for kind, default, wanted in (("uid", facts.uid_map, uids), ("gid", facts.gid_map, gids)):
+        here = shift(default, wanted)
+        if sum(one[2] for one in here) != sum(one[2] for one in wanted):
+            raise PlanError(f"the container's {kind}s are not all in /etc/sub{kind} any more")
+        plan.append(op("map", kind, "direct", *(number for extent in here for number in extent)))
+    return plan
+
+
+def extents(linux: dict[str, Any]) -> list[tuple[tuple[int, int, int], ...]]:
+    """Return the maps of the uids and of the gids."""
+    return [
+        tuple((one["containerID"], one["hostID"], one["size"]) for one in linux.get(key, ()))
+        for key in ("uidMappings", "gidMappings")
+    ]
 
 
 def map_ops(

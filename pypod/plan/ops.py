@@ -50,6 +50,7 @@ def _flags(words: str) -> str:
 _DESCRIPTIONS: dict[str, Callable[[tuple[str, ...]], str]] = {
     "map": lambda w: f"{w[0]} map",
     "unshare": lambda w: "new namespaces",
+    "nest": lambda w: "new namespaces for the layers",
     "join": lambda w: "join the container",
     "source": lambda w: f"mount {w[1]}",
     "identity": lambda w: "become root of the container",

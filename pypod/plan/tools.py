@@ -20,9 +20,24 @@ def compile_in_map(
 ) -> list[Op]:
     """Return the plan that runs a sealed helper as root of the container's id map.
 
-    With a single id it is the user's default map: all files are the caller's in both.
+    With a single id it is the user's default map: all files are the caller's in both. So it is
+    when the container has none of the caller's ids: its root may not go where its files are.
     """
     return [*_begin(config, facts), *_end(argv, exec_fd)]
+
+
+def compile_inside(
+    config: dict[str, Any], facts: HostFacts, path: str, argv: Sequence[str], exec_fd: int
+) -> list[Op]:
+    """Return the plan that runs a sealed helper as root of the container, with `path` as its `/`.
+
+    For a container that has none of the caller's ids (plan.is_nested). Without a `path` it is the
+    container's root file system.
+    """
+    ops = plan.nest_ops(config, facts, root=not path)
+    root = path or config["root"]["path"]
+    ops += [op("unshare", "user", "mount"), op("private"), op("root", root)]
+    return [*ops, op("identity", 0, 0, "setgroups"), op("pivot"), *_end(argv, exec_fd)]
 
 
 def compile_in_root(
@@ -83,7 +98,7 @@ def compile_hide(
 
 
 def _begin(config: dict[str, Any], facts: HostFacts) -> list[Op]:
-    if facts.map == "single":
+    if facts.map == "single" or plan.is_nested(config["linux"], facts):
         ops = plan.map_ops(facts, facts.uid_map, facts.gid_map)
     else:
         ops = plan.id_maps(config["linux"], facts)

@@ -15,11 +15,16 @@ from pypod.value import Value
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
     from pypod.spec.facts import Extent, HostFacts
 
-KINDS = ("host", "keep-id")
-_KEYS = {"keep-id": ("uid", "gid", "size")}
+_NAME_MOST = 200
+"""Of a directory's 255 bytes (NAME_MAX)."""
+KINDS = ("host", "keep-id", "nomap", "auto")
+_KEYS = {"keep-id": ("uid", "gid", "size"), "auto": ("size",)}
+_MAPPINGS = ("uidmapping", "gidmapping")
+_FORMS = "host, keep-id[:uid=UID,gid=GID,size=SIZE], nomap, or auto[:size=SIZE,…]"
 
 
 class Userns(Value):
@@ -30,6 +35,9 @@ class Userns(Value):
     uid: int | None = None
     gid: int | None = None
     size: int | None = None
+    uid_mapping: tuple[Extent, ...] = ()
+    """Of `auto`: (id, id of the default map, count) that must be there."""
+    gid_mapping: tuple[Extent, ...] = ()
 
 
 class Chosen(Value):
@@ -43,6 +51,10 @@ class Chosen(Value):
     """The directory of layers with these owners, below `layers/`; empty: the default ones."""
     uid: int = 0
     gid: int = 0
+    mode: str = ""
+    """--userns as it was typed."""
+    private: tuple[tuple[int, int], tuple[int, int]] | None = None
+    """Of `auto`: (first, count) of the host's uids and gids that are this container's alone."""
 
 
 def parse(text: str) -> Userns:
@@ -50,44 +62,107 @@ def parse(text: str) -> Userns:
     kind, colon, words = text.partition(":")
     if kind in ("", "private") and not colon:
         return Userns("host")
-    if kind in ("auto", "nomap", "container", "ns"):
-        raise UsageError(f"--userns {kind} is not there yet", hint="host and keep-id are")
-    if kind not in KINDS:
+    if kind in ("container", "ns"):
         raise UsageError(
-            f'--userns "{text}": unknown mode', hint="host, or keep-id[:uid=UID,gid=GID,size=SIZE]"
+            f"--userns {text}: pypod does not share a user namespace by itself",
+            hint="--network container:NAME joins the network and the user namespace of a container",
         )
-    given: dict[str, int] = {}
+    if kind not in KINDS:
+        raise UsageError(f'--userns "{text}": unknown mode', hint=_FORMS)
+    given: dict[str, Any] = {}
     for word in words.split(",") if colon else ():
         key, equals, value = word.partition("=")
+        if kind == "auto" and key in _MAPPINGS and equals:
+            name = key.replace("mapping", "_mapping")
+            given[name] = (*given.get(name, ()), _mapping(text, key, value))
+            continue
         if key not in _KEYS.get(kind, ()) or not equals:
             raise UsageError(f'--userns "{text}": unknown option "{word}" of {kind}')
-        if not (value.isascii() and value.isdigit()) or len(value) > 10 or int(value) > ID_MAX:
-            raise UsageError(f'--userns "{text}": {key} must be an id, 0 to {ID_MAX}')
-        given[key] = int(value)
+        given[key] = _number(text, key, value)
+    if given.get("size") == 0:
+        raise UsageError(f'--userns "{text}": size must be at least 1')
     return Userns(kind, **given)
 
 
+def _number(text: str, key: str, value: str) -> int:
+    if not (value.isascii() and value.isdigit()) or len(value) > 10 or int(value) > ID_MAX:
+        raise UsageError(f'--userns "{text}": {key} must be an id, 0 to {ID_MAX}')
+    return int(value)
+
+
+def _mapping(text: str, key: str, value: str) -> Extent:
+    """Return (inside, outside, count) of CONTAINER_ID:HOST_ID[:COUNT]."""
+    parts = value.split(":")
+    if len(parts) == 2:
+        parts.append("1")
+    if len(parts) != 3:
+        raise UsageError(f'--userns "{text}": {key} is CONTAINER_ID:HOST_ID:COUNT')
+    inside, outside, count = (_number(text, key, part) for part in parts)
+    if not count:
+        raise UsageError(f'--userns "{text}": {key}: the count must be at least 1')
+    return inside, outside, count
+
+
 def choose(text: str, facts: HostFacts) -> Chosen | None:
-    """Return the map that `--userns` asks for, None for the default. Raises PypodError."""
+    """Return the map that `--userns` asks for, None for the default. Raises PypodError.
+
+    Not for `auto`: idranges.choose knows what is free.
+    """
     asked = parse(text)
-    if asked.kind == "host" or facts.map == "root":
+    if asked.kind == "host":
+        return None
+    if facts.map == "root":
         if asked.kind == "keep-id":
             raise PypodError(
                 "--userns keep-id: root's ids are the same inside already",
                 hint="leave it out, or run pypod as the user whose ids are to be kept",
             )
-        return None
+        raise PypodError(
+            "--userns nomap: root has no subordinate ids to be root of",
+            hint="--userns auto gives a container ids that no other has",
+        )
+    if asked.kind == "nomap":
+        return _nomap(text, facts)
     uid = facts.uid if asked.uid is None else asked.uid
     gid = facts.gid if asked.gid is None else asked.gid
     user = f"{uid}:{gid}"
     if facts.map == "single":
-        return Chosen(facts.uid_map, facts.gid_map, user, "", uid, gid)
+        return Chosen(facts.uid_map, facts.gid_map, user, "", uid, gid, text)
     if not uid and not gid and asked.size is None:
-        return Chosen(facts.uid_map, facts.gid_map, user, "")
+        return Chosen(facts.uid_map, facts.gid_map, user, "", mode=text)
     uid_map = keep(facts.uid_map, uid, asked.size)
     gid_map = keep(facts.gid_map, gid, asked.size)
     name = f"keep-{uid}-{gid}" + ("" if asked.size is None else f"-{asked.size}")
-    return Chosen(uid_map, gid_map, user, name, uid, gid)
+    return Chosen(uid_map, gid_map, user, name, uid, gid, text)
+
+
+def _nomap(text: str, facts: HostFacts) -> Chosen:
+    if facts.map == "single":
+        raise PypodError(f"--userns nomap needs subordinate ids: {facts.single_reason}")
+    uid_map, gid_map = (without_caller(one) for one in (facts.uid_map, facts.gid_map))
+    return Chosen(uid_map, gid_map, "", layers_name(facts, uid_map, gid_map), mode=text)
+
+
+def without_caller(default: Iterable[Extent]) -> tuple[Extent, ...]:
+    """Return a default map without the caller: 0 is the first subordinate id."""
+    (_, _, own), *rest = default
+    return tuple((inside - own, outside, count) for inside, outside, count in rest)
+
+
+def layers_name(facts: HostFacts, uid_map: Iterable[Extent], gid_map: Iterable[Extent]) -> str:
+    """Return the name of the directory of layers with the owners of a map. Raises PypodError."""
+    pairs = ((facts.uid_map, uid_map), (facts.gid_map, gid_map))
+    names = [words(shift(default, wanted)).replace(",", "-") for default, wanted in pairs]
+    name = "map-" + (names[0] if names[0] == names[1] else "_".join(names))
+    if len(name) > _NAME_MOST:
+        raise PypodError("--userns: the map has too many pieces")
+    return name
+
+
+def covers(default: Iterable[Extent], wanted: Iterable[Extent]) -> bool:
+    """Say whether a map has all the ids of the host that the default map has."""
+    default = tuple(default)
+    return sum(one[2] for one in shift(default, wanted)) == sum(one[2] for one in default)
 
 
 def keep(default: Iterable[Extent], own: int, size: int | None) -> tuple[Extent, ...]:

@@ -16,6 +16,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from pypod.oci.image import ImageRecord
+from pypod.spec import idmaps, idranges
 from pypod.spec.build import Identity, container_config
 from pypod.spec.facts import HostFacts
 from pypod.spec.options import CreateOptions
@@ -94,6 +95,22 @@ def config(facts: HostFacts = USER, record: ImageRecord = IMAGE, **options: Any)
     return container_config(CreateOptions(**options), record, facts, identity())
 
 
+def under(userns: str) -> dict[str, Any]:
+    """Return the config.json of a container under another id map, made as engine/create does."""
+    if userns.startswith("auto"):
+        size = idranges.size_for(PASSWD, GROUP, "")
+        ranges = idranges.available(USER, (), ())
+        taken = [(100000, 1024)], [(200000, 1024)]
+        chosen: Any = idranges.choose(userns, USER, size, ranges, taken)
+    else:
+        chosen = idmaps.choose(userns, USER)
+    facts = USER.replace(uid_map=chosen.uid_map, gid_map=chosen.gid_map)
+    data = "/s/l/full"
+    layers = (f"/s/l/{chosen.layers}/b/tree", "", data)
+    options = CreateOptions(userns=userns, user=chosen.user)
+    return container_config(options, IMAGE, facts, identity(layers=layers))
+
+
 def cases() -> dict[str, dict[str, Any]]:
     """Return the golden configurations by name."""
     privileged = container_config(
@@ -154,6 +171,9 @@ def cases() -> dict[str, dict[str, Any]]:
             systemd="always",
         ),
         "root-directory": config(rootfs="/home/ann/tree", group_add=("keep-groups",)),
+        "keep-id": under("keep-id"),
+        "nomap": under("nomap"),
+        "auto": under("auto:uidmapping=33:0:1"),
     }
     for name, one in made.items():
         if name != "default" and "seccomp" in one["linux"]:

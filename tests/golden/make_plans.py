@@ -17,6 +17,7 @@ if __name__ == "__main__":
 
 from pypod.plan.compile import compile_exec, compile_run, compile_tool
 from pypod.plan.ops import Op, serialise
+from pypod.plan.tools import compile_inside
 from pypod.spec.facts import HostFacts
 from pypod.spec.security import DEFAULT_CAPS
 
@@ -109,11 +110,14 @@ def cases() -> dict[str, list[Op]]:
     labelled["process"]["oomScoreAdj"] = 7
     labelled["annotations"] = {"run.oci.keep_original_groups": "1", "io.pypod.rlimits": "exact"}
     labelled["linux"]["seccomp"]["flags"] = ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_TSYNC"]
+    own = USER.replace(uid_map=((0, 110000, 1024),), gid_map=((0, 210000, 1024),))
     named = {**plain["process"], "user": {"username": "bob:staff"}, "args": ["id"]}
     return {
         "run": compile_run(plain, USER),
         "run-terminal-init-readonly": compile_run(terminal, USER),
         "run-user-host-network": compile_run(other, USER),
+        "run-nested": compile_run(configuration(own), USER),
+        "inside": compile_inside(configuration(own), USER, "", ["pypod-files", "pack", "/"], 5),
         "run-single": compile_run(configuration(SINGLE), SINGLE),
         "run-root-directory": compile_run(plain_directory, ROOT),
         "run-labels-groups-kept": compile_run(labelled, USER),

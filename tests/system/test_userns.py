@@ -128,7 +128,8 @@ def test_an_image_is_the_same_under_another_map(pypod: Program, layered: str) ->
     assert len(plain) > 50 and not any("/gone" in line or "below" in line for line in plain)
     assert any(line.startswith("/data/one 0:0 4755 4 regular file") for line in plain)
     assert "/data/one 2" in plain and "/data/two 2" in plain
-    for mode in ("keep-id", "keep-id:uid=5,gid=70", "keep-id:uid=0,gid=9", "keep-id:uid=999"):
+    modes = ["keep-id", "keep-id:uid=5,gid=70", "keep-id:uid=0,gid=9", "keep-id:uid=999"]
+    for mode in (*modes, "nomap", "auto:size=65534", "auto:size=65534,uidmapping=7:0:1"):
         assert lines(pypod, layered, "--userns", mode, "-u", "0", script=LIST) == plain
     layers = graph(pypod) / "layers"
     fast = (layers.parent / "cache" / "metacopy").read_text().endswith(" yes")
@@ -149,7 +150,8 @@ def test_capabilities_of_files_are_good_for_the_containers_root(
     pypod: Program, layered: str
 ) -> None:
     script = "/cap/busybox grep CapEff /proc/self/status"
-    for options in ((), KEEP, ("--userns", "keep-id:uid=5,gid=5")):
+    auto = ("--userns", "auto:size=65534")
+    for options in ((), KEEP, ("--userns", "keep-id:uid=5,gid=5"), ("--userns=nomap",), auto):
         (said,) = lines(pypod, layered, *options, "-u", "1000", script=script)
         assert int(said.split()[1], 16) == 0x400, options
 
@@ -269,8 +271,6 @@ def test_podman_userns_is_the_default_and_an_empty_word_is_none(
     ("mode", "said"),
     [
         ("keep", "unknown mode"),
-        ("auto", "is not there yet"),
-        ("nomap", "is not there yet"),
         ("keep-id:uid=x", "uid must be an id"),
         ("keep-id:uid=4294967295", "uid must be an id"),
         ("keep-id:user=1", "unknown option"),

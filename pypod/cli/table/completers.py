@@ -84,6 +84,7 @@ CLOSED: dict[str, tuple[str, ...]] = {
 """Options, by dest, that take these words only, or these up to their `=` or `:`."""
 
 SUGGESTED: dict[str, Completer] = {
+    "userns": ("words", "host", "keep-id", "keep-id:uid=", "nomap", "auto", "auto:size="),
     "arch": ("words", "amd64", "arm64", "386", "arm", "ppc64le", "riscv64", "s390x"),
     "cap_add": ("words", *_CAPS),
     "cap_drop": ("words", *_CAPS),

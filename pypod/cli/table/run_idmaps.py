@@ -16,6 +16,6 @@ IDMAP_OPTIONS: tuple[Option, ...] = (
         "userns",
         "opt",
         "MODE",
-        "Ids: host (you are root inside), or keep-id[:uid=,gid=,size=] (you stay yourself)",
+        "Ids: host (you are root inside), keep-id[:uid=,gid=,size=], nomap, auto[:size=]",
     ),
 )

@@ -1,0 +1,383 @@
+# SPDX-License-Identifier: Apache-2.0
+"""--userns auto and nomap: containers that have none of their user's own ids."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import signal
+import subprocess
+import tarfile
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures import images, many_files
+from tests.fixtures.program import Program, within
+from tests.fixtures.registry import Registry
+
+pytestmark = pytest.mark.own
+NONE = ("--network", "none")
+SLEEP = ("sleep", "100")
+Extent = tuple[int, int, int]
+
+
+def lines(pypod: Program, image: str, *options: str, script: str) -> list[str]:
+    """Return the lines that a shell prints in a container with these options."""
+    return pypod("run", "--rm", *NONE, *options, image, "sh", "-c", script).out.splitlines()
+
+
+def host_map(pypod: Program, name: str, kind: str = "uid") -> list[Extent]:
+    """Return the id map of a running container as the host sees it."""
+    pid = pypod("inspect", "--format", "{{.State.Pid}}", name).line
+    text = Path(f"/proc/{pid}/{kind}_map").read_text()
+    return [(int(a), int(b), int(c)) for a, b, c in map(str.split, text.splitlines())]
+
+
+def own_ids(kind: str = "uid") -> tuple[int, int]:
+    """Return first and count of the test user's subordinate ids."""
+    me = pwd.getpwuid(os.getuid()).pw_name
+    for line in Path(f"/etc/sub{kind}").read_text().splitlines():
+        name, first, count = line.split(":")
+        if name == me:
+            return int(first), int(count)
+    raise AssertionError("no subordinate ids")
+
+
+def ranges(pypod: Program, name: str) -> range:
+    ((inside, first, count),) = host_map(pypod, name)
+    assert inside == 0
+    return range(first, first + count)
+
+
+@pytest.mark.passes("user")
+def test_nomap_leaves_the_caller_out(pypod: Program, image: str, tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("secret")
+    (tmp_path / "mine").chmod(0o600)
+    tmp_path.chmod(0o777)
+    for parent in tmp_path.parents:
+        if parent.owner() == tmp_path.owner():
+            parent.chmod(parent.stat().st_mode | 0o011)
+    volume = ("-v", f"{tmp_path}:/shared")
+    script = "cat /shared/mine; stat -c %u /shared/mine; echo x > /shared/made; id -u"
+    ran = pypod("run", "--rm", *NONE, "--userns=nomap", *volume, image, "sh", "-c", script)
+    assert ran.out.split() == ["65534", "0"] and "Permission denied" in ran.err
+    assert (tmp_path / "made").stat().st_uid == own_ids()[0]
+    pypod("run", "-d", "--name", "n1", *NONE, "--userns", "nomap", image, *SLEEP)
+    first, count = own_ids()
+    assert host_map(pypod, "n1") == [(0, first, count)]
+    assert host_map(pypod, "n1", "gid") == [(0, *own_ids("gid"))]
+
+
+@pytest.mark.passes("user")
+def test_auto_gives_each_container_ids_that_no_other_has(pypod: Program, image: str) -> None:
+    for name in ("a1", "a2"):
+        pypod("run", "-d", "--name", name, *NONE, "--userns", "auto", image, *SLEEP)
+    one, two = ranges(pypod, "a1"), ranges(pypod, "a2")
+    first, count = own_ids()
+    assert len(one) == 2001  # the image has a group 2000
+    assert not set(one) & set(two)
+    assert all(first <= part.start and part.stop <= first + count for part in (one, two))
+    pypod("stop", "-t0", "a1")
+    pypod("run", "-d", "--name", "a3", *NONE, "--userns", "auto:size=3000", image, *SLEEP)
+    three = ranges(pypod, "a3")
+    assert len(three) == 3000 and not set(three) & {*one, *two}
+    pypod("start", "a1")
+    assert ranges(pypod, "a1") == one
+    pypod("rm", "-f", "-t0", "a1")
+    pypod("run", "-d", "--name", "a4", *NONE, "--userns", "auto:size=1500", image, *SLEEP)
+    assert set(ranges(pypod, "a4")) < set(one)
+
+
+@pytest.mark.passes("user")
+def test_containers_that_are_made_at_once_get_different_ids(pypod: Program, image: str) -> None:
+    pypod("run", "--rm", *NONE, "--userns", "auto", image, "true")
+    names = [f"race{number}" for number in range(6)]
+    words = ("run", "-d", *NONE, "--userns", "auto")
+    started = [pypod.start(*words, "--name", name, image, *SLEEP) for name in names]
+    for one in started:
+        _, err = one.communicate(timeout=60)
+        assert one.returncode == 0, err
+    got = [ranges(pypod, name) for name in names]
+    assert len({one.start for one in got}) == len(names)
+    assert len(set().union(*got)) == sum(map(len, got))
+
+
+@pytest.mark.passes("user")
+def test_auto_says_when_there_are_no_ids_left(pypod: Program, image: str) -> None:
+    count = own_ids()[1]
+    words = ("create", *NONE, "--userns")
+    pypod(*words, f"auto:size={count - 2000}", "--name", "most", image, "true")
+    ran = pypod(*words, "auto:size=2001", image, "true", check=125)
+    assert f"no 2001 free uids: {count - 2000} of {count} are in other" in ran.err
+    assert "Hint: " in ran.err and ran.err.count("\n") == 2
+    pypod(*words, "auto:size=2000", image, "true")
+    pypod("rm", "most")
+    pypod(*words, "auto:size=2001", image, "true")
+
+
+@pytest.mark.passes("user")
+def test_auto_has_the_ids_that_the_user_and_the_mappings_need(
+    pypod: Program, image: str, tmp_path: Path
+) -> None:
+    assert lines(pypod, image, "--userns=auto", "-u", "7000:8000", script="id -u; id -g") == [
+        "7000",
+        "8000",
+    ]
+    mode = "auto:size=1000,uidmapping=5:0:1,gidmapping=5:0:1,uidmapping=3000:4000:10"
+    volume = ("-v", f"{tmp_path}:/shared")
+    script = "stat -c %u:%g /shared; echo x > /shared/f; sleep 100"
+    pypod("run", "-d", "--name", "m1", *NONE, "--userns", mode, *volume, "-u", "5:5", image,
+          "sh", "-c", script)  # fmt: skip
+    first, _ = own_ids()
+    assert host_map(pypod, "m1") == [
+        (0, first, 5),
+        (5, os.getuid(), 1),
+        (6, first + 5, 994),
+        (3000, first + 3999, 10),
+    ]
+    assert within(10, (tmp_path / "f").exists)
+    assert pypod("logs", "m1").out == "5:5\n"
+    assert (tmp_path / "f").stat().st_uid == os.getuid()
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"),
+    [
+        ("auto:size=x", "size must be an id"),
+        ("auto:size=0", "size must be at least 1"),
+        ("auto:uid=5", 'unknown option "uid=5" of auto'),
+        ("auto:uidmapping=5", "uidmapping is CONTAINER_ID:HOST_ID:COUNT"),
+        ("auto:uidmapping=5:0:0", "the count must be at least 1"),
+        ("auto:uidmapping=0:4000000000:1", "are not all ids of this user"),
+        ("auto:uidmapping=0:5:9,uidmapping=3:20:1", "3 is there twice"),
+        ("nomap:size=5", 'unknown option "size=5" of nomap'),
+        ("container:x", "does not share a user namespace"),
+        ("ns:/proc/1/ns/user", "does not share a user namespace"),
+    ],
+)
+@pytest.mark.passes("user")
+def test_a_wrong_word_is_one_error(pypod: Program, image: str, mode: str, said: str) -> None:
+    ran = pypod("run", "--rm", *NONE, "--userns", mode, image, "true", check=125)
+    assert said in ran.err and ran.err.count("\n") <= 2
+    assert pypod("ps", "-aq").out == ""
+
+
+@pytest.mark.parametrize("mode", ["auto", "nomap"])
+@pytest.mark.passes("user")
+def test_exec_diff_export_commit_and_volumes_see_the_containers_ids(
+    pypod: Program, image: str, mode: str, tmp_path: Path
+) -> None:
+    script = (
+        "echo one > /made; chown 33:44 /made; chmod 640 /etc/passwd; rm /noexec; chown 1000 /tmp;"
+        " exec sleep 100"
+    )
+    pypod("run", "-d", "--name", "o1", *NONE, "--userns", mode, image, "sh", "-c", script)
+    find = ("exec", "o1", "stat", "-c", "%u:%g", "/made")
+    assert within(10, lambda: pypod(*find, check=None).out == "33:44\n")
+    assert pypod("exec", "-u", "1000", "o1", "id", "-u").out == "1000\n"
+    assert within(10, lambda: "/tmp" in pypod("diff", "o1").out)
+    for _running in (True, False):
+        changed = pypod("diff", "o1").out.splitlines()
+        assert {"A /made", "C /etc/passwd", "D /noexec", "C /tmp"} <= set(changed)
+        exported = tmp_path / "tar"
+        pypod("export", "-o", str(exported), "o1")
+        with tarfile.open(exported) as archive:
+            made, passwd = archive.getmember("made"), archive.getmember("etc/passwd")
+        assert (made.uid, made.gid, passwd.uid, passwd.mode) == (33, 44, 0, 0o640)
+        pypod("stop", "-t0", "o1")
+    pypod("commit", "-q", "o1", f"committed{mode}")
+    try:
+        script = "stat -c %u:%g /made; stat -c '%u %a' /etc/passwd; head -1 /etc/passwd; ls /noexec"
+        for options in ((), ("--userns", mode), ("--userns", "keep-id", "-u", "0")):
+            ran = pypod("run", "--rm", *NONE, *options, f"committed{mode}", "sh", "-c", script,
+                        check=1)  # fmt: skip
+            assert ran.out.splitlines() == ["33:44", "0 640", "root:x:0:0:root:/root:/bin/sh"]
+    finally:
+        pypod("rmi", "-f", f"committed{mode}")
+
+
+@pytest.mark.parametrize("mode", ["auto", "nomap"])
+@pytest.mark.passes("user")
+def test_volumes_get_owners_of_the_container(
+    pypod: Program, registry: Registry, mode: str, tmp_path: Path
+) -> None:
+    files = images.busybox_files()
+    files["data"] = images.directory(0o750)
+    files["data"].uid = files["data"].gid = 77
+    files["data/one"] = (b"one\n", 0o600)
+    image = registry.push(images.make([files], {"Cmd": ["sh"]}), "test/usernsvolume")
+    pypod.pull(image)
+    (tmp_path / "given").write_text("given")
+    words = ("-v", f"own{mode}:/data", "-v", f"{tmp_path}:/given:U", "-u", "77:77")
+    script = "stat -c %u:%g /data /given /given/given; cat /given/given; stat -c %u:%g /data/one"
+    try:
+        said = lines(pypod, image, "--userns", mode, *words, script=script)
+        assert said == ["77:77", "77:77", "77:77", "given0:0"]
+        assert tmp_path.stat().st_uid == own_ids()[0] + 77
+    finally:
+        pypod("unshare", "chown", "-R", "0:0", str(tmp_path))
+        pypod("volume", "rm", "-f", f"own{mode}")
+
+
+@pytest.mark.parametrize("mode", ["auto", "nomap"])
+@pytest.mark.passes("user")
+def test_the_network_and_a_terminal_work(pypod: Program, image: str, mode: str) -> None:
+    page = "mkdir /w; echo page > /w/index.html; exec httpd -f -h /w -p 80"
+    pypod("run", "-d", "--name", "w1", "--userns", mode, "-p", "127.0.0.1::80", image,
+          "sh", "-c", page)  # fmt: skip
+    port = pypod("port", "w1", "80").line.rpartition(":")[2]
+
+    def served() -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as answer:
+                return bool(answer.read() == b"page\n")
+        except OSError:
+            return False
+
+    assert within(20, served)
+    words = ("run", "--rm", *NONE, "-t", "--userns", mode, image, "sh", "-c", "tty; id -u")
+    with pypod.terminal(*words) as terminal:
+        terminal.expect("/dev/pts/0\r\n0\r\n")
+        assert terminal.wait() == 0
+
+
+@pytest.mark.passes("user")
+def test_what_needs_the_callers_ids_is_refused(
+    pypod: Program, image: str, tmp_path: Path
+) -> None:
+    pypod("run", "-d", "--name", "net1", *NONE, image, *SLEEP)
+    for words, said in (
+        (("--userns", "nomap", "-v", f"{tmp_path}:/x:O"), "an overlay (:O) needs the caller's"),
+        (("--userns", "auto", "--network", "container:net1"), "joins the user namespace of net1"),
+        (("--userns", "keep-id", "--network", "container:net1"), "joins the user namespace"),
+    ):
+        ran = pypod("run", "--rm", *words, image, "true", check=125)
+        assert said in ran.err
+    assert len(pypod("ps", "-aq").out.split()) == 1
+
+
+@pytest.mark.passes("single")
+def test_with_a_single_id_there_are_none_to_give(pypod: Program, image: str) -> None:
+    for mode in ("auto", "nomap"):
+        ran = pypod("run", "--rm", *NONE, "--userns", mode, image, "true", check=125)
+        assert f"--userns {mode} needs subordinate ids: " in ran.err
+
+
+@pytest.mark.passes("root")
+def test_root_gives_ids_of_the_user_containers(
+    pypod: Program, image: str, tmp_path: Path
+) -> None:
+    ran = pypod("run", "--rm", *NONE, "--userns", "nomap", image, "true", check=125)
+    assert "root has no subordinate ids" in ran.err
+    (tmp_path / "none").write_text("somebody:1:1\n")
+    (tmp_path / "ids").write_text("containers:1500000000:65536\n")
+
+    def under(ids: str, *words: str) -> subprocess.CompletedProcess[str]:
+        mounts = [f"mount --bind {tmp_path}/{ids} /etc/sub{kind}" for kind in ("uid", "gid")]
+        script = " && ".join([*mounts, 'exec "$@"'])
+        argv = ["unshare", "-m", "sh", "-c", script, "sh", *pypod.argv(*words)]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+
+    run = ("run", *NONE, "--userns", "auto")
+    ran2 = under("none", *run, "--rm", image, "true")
+    assert ran2.returncode == 125 and "the user containers has no ids in /etc/subuid" in ran2.stderr
+    for name in ("r1", "r2"):
+        ran2 = under("ids", *run, "-d", "--name", name, image, *SLEEP)
+        assert ran2.returncode == 0, ran2.stderr
+    one, two = ranges(pypod, "r1"), ranges(pypod, "r2")
+    assert one.start == 1500000000 and two.start == one.stop
+    script = "echo x > /made; chown 5:6 /made; stat -c %u:%g /made; cat /etc/passwd | wc -l"
+    assert pypod("exec", "r1", "sh", "-c", script).out.split() == ["5:6", "3"]
+
+
+@pytest.mark.passes("user")
+def test_layers_that_no_container_has_go_with_a_prune(pypod: Program, image: str) -> None:
+    graph = Path(json.loads(pypod("info", "--format", "json").out)["store"]["graphRoot"])
+
+    def kinds() -> set[str]:
+        return {path.name for path in (graph / "layers").iterdir()} - {"full", "single"}
+
+    pypod("create", "--name", "held", *NONE, "--userns", "nomap", image, "cat", "/etc/group")
+    (held,) = (kind for kind in kinds() if kind.startswith("map-0-1-65536"))
+    pypod("run", "--rm", *NONE, "--userns", "auto:size=4567", image, "true")
+    assert any("4567" in kind for kind in kinds())
+    pypod("image", "prune", "-f")
+    assert kinds() == {held}
+    assert "root" in pypod("start", "-a", "held").out
+    pypod("rm", "held")
+    pypod("image", "prune", "-f")
+    assert kinds() == set()
+
+
+@pytest.mark.passes("user")
+def test_an_image_that_is_removed_while_its_tree_is_made_leaves_no_part_of_it(
+    pypod: Program, registry: Registry
+) -> None:
+    image = registry.push(many_files.image(), "test/usernsremoved")
+    graph = Path(json.loads(pypod("info", "--format", "json").out)["store"]["graphRoot"])
+    for attempt in range(5):
+        pypod.pull(image)
+        mode = f"keep-id:uid={7000 + attempt},gid=7"
+        running = pypod.start("run", "--rm", *NONE, "--userns", mode, image, "true")
+        stopped = stop_worker(running.pid)
+        if stopped:
+            pypod("rmi", image)
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+        _, err = running.communicate(timeout=60)
+        if stopped:
+            assert running.returncode == 125, err
+            assert b"for --userns" in err
+            assert not list((graph / "layers").glob("keep-70*/*"))
+            assert not list((graph / "tmp").glob("unpack-*"))
+            return
+        pypod("rmi", image)
+    raise AssertionError("pypod-files was never seen at work")
+
+
+def stop_worker(parent: int) -> list[int]:
+    """Stop the processes of pypod-files below a process as soon as there are some."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end and Path(f"/proc/{parent}/stat").exists():
+        found = []
+        for entry in os.listdir("/proc"):
+            if not entry.isdigit():
+                continue
+            try:
+                words = Path(f"/proc/{entry}/cmdline").read_bytes().split(b"\0")
+                above = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()[1]
+                if words[:2] == [b"pypod-files", b"flatten"] and int(above) in (parent, *found):
+                    os.kill(int(entry), signal.SIGSTOP)
+                    found.append(int(entry))
+            except (OSError, ValueError, IndexError):
+                continue
+        if found:
+            return found
+        time.sleep(0.002)
+    return []
+
+
+@pytest.mark.passes("user")
+def test_a_probe_that_could_not_run_is_tried_again(
+    pypod: Program, image: str, tmp_path: Path
+) -> None:
+    root = ("--root", str(tmp_path / "graph"))
+    pypod(*root, "pull", "-q", "--tls-verify=false", image)
+    cache = tmp_path / "graph" / "cache" / "metacopy"
+    cache.unlink(missing_ok=True)
+    staging = tmp_path / "graph" / "tmp"
+    words = (*root, "run", "--rm", *NONE, "--userns", "keep-id", image, "true")
+    staging.chmod(0o500)
+    try:
+        assert "cannot try overlayfs" in pypod(*words, check=125).err
+        assert not cache.exists()
+    finally:
+        staging.chmod(0o700)
+    pypod(*words)
+    assert cache.read_text().split()[1] in ("yes", "no")
+    pypod(*root, "rmi", image)
+
