@@ -4,336 +4,336 @@
 __pypod_command() {
     case $1 in
     "")
-        flags='--help -h --log-level --root --runroot --version -v'
-        valued='--log-level --root --runroot'
+        flags='--help -h --log-level --registries-conf --root --runroot --version -v'
+        valued='--log-level --registries-conf --root --runroot'
         stops=0 places='' ;;
     artifact)
-        flags='--help -h --log-level --root --runroot'
-        valued='--log-level --root --runroot'
+        flags='--help -h --log-level --registries-conf --root --runroot'
+        valued='--log-level --registries-conf --root --runroot'
         stops=0 places='group' ;;
     container)
-        flags='--help -h --log-level --root --runroot'
-        valued='--log-level --root --runroot'
+        flags='--help -h --log-level --registries-conf --root --runroot'
+        valued='--log-level --registries-conf --root --runroot'
         stops=0 places='group' ;;
     generate)
-        flags='--help -h --log-level --root --runroot'
-        valued='--log-level --root --runroot'
+        flags='--help -h --log-level --registries-conf --root --runroot'
+        valued='--log-level --registries-conf --root --runroot'
         stops=0 places='group' ;;
     image)
-        flags='--help -h --log-level --root --runroot'
-        valued='--log-level --root --runroot'
+        flags='--help -h --log-level --registries-conf --root --runroot'
+        valued='--log-level --registries-conf --root --runroot'
         stops=0 places='group' ;;
     manifest)
-        flags='--help -h --log-level --root --runroot'
-        valued='--log-level --root --runroot'
+        flags='--help -h --log-level --registries-conf --root --runroot'
+        valued='--log-level --registries-conf --root --runroot'
         stops=0 places='group' ;;
     system)
-        flags='--help -h --log-level --root --runroot'
-        valued='--log-level --root --runroot'
+        flags='--help -h --log-level --registries-conf --root --runroot'
+        valued='--log-level --registries-conf --root --runroot'
         stops=0 places='group' ;;
     volume)
-        flags='--help -h --log-level --root --runroot'
-        valued='--log-level --root --runroot'
+        flags='--help -h --log-level --registries-conf --root --runroot'
+        valued='--log-level --registries-conf --root --runroot'
         stops=0 places='group' ;;
     "artifact add")
-        flags='--annotation --append -a --file-type --replace --type --help -h --log-level --root --runroot'
-        valued='--annotation --file-type --type --log-level --root --runroot'
+        flags='--annotation --append -a --file-type --replace --type --help -h --log-level --registries-conf --root --runroot'
+        valued='--annotation --file-type --type --log-level --registries-conf --root --runroot'
         stops=0 places='-|file|...' ;;
     "artifact extract")
-        flags='--digest --title --help -h --log-level --root --runroot'
-        valued='--digest --title --log-level --root --runroot'
+        flags='--digest --title --help -h --log-level --registries-conf --root --runroot'
+        valued='--digest --title --log-level --registries-conf --root --runroot'
         stops=0 places='-|file' ;;
     "artifact inspect")
-        flags='--format -f --help -h --log-level --root --runroot'
-        valued='--format -f --log-level --root --runroot'
+        flags='--format -f --help -h --log-level --registries-conf --root --runroot'
+        valued='--format -f --log-level --registries-conf --root --runroot'
         stops=0 places='-' ;;
     "artifact list"|"artifact ls")
-        flags='--format --no-trunc --noheading -n --quiet -q --help -h --log-level --root --runroot'
-        valued='--format --log-level --root --runroot'
+        flags='--format --no-trunc --noheading -n --quiet -q --help -h --log-level --registries-conf --root --runroot'
+        valued='--format --log-level --registries-conf --root --runroot'
         stops=0 places='' ;;
     "artifact pull")
-        flags='--authfile --cert-dir --creds --retry --retry-delay --tls-verify --quiet -q --help -h --log-level --root --runroot'
-        valued='--authfile --cert-dir --creds --retry --retry-delay --log-level --root --runroot'
+        flags='--authfile --cert-dir --creds --retry --retry-delay --tls-verify --quiet -q --help -h --log-level --registries-conf --root --runroot'
+        valued='--authfile --cert-dir --creds --retry --retry-delay --log-level --registries-conf --root --runroot'
         stops=0 places='-' ;;
     "artifact push")
-        flags='--digestfile --authfile --cert-dir --creds --retry --retry-delay --tls-verify --quiet -q --help -h --log-level --root --runroot'
-        valued='--digestfile --authfile --cert-dir --creds --retry --retry-delay --log-level --root --runroot'
+        flags='--digestfile --authfile --cert-dir --creds --retry --retry-delay --tls-verify --quiet -q --help -h --log-level --registries-conf --root --runroot'
+        valued='--digestfile --authfile --cert-dir --creds --retry --retry-delay --log-level --registries-conf --root --runroot'
         stops=0 places='-|-|...' ;;
     "artifact remove"|"artifact rm")
-        flags='--all -a --ignore -i --help -h --log-level --root --runroot'
-        valued='--log-level --root --runroot'
+        flags='--all -a --ignore -i --help -h --log-level --registries-conf --root --runroot'
+        valued='--log-level --registries-conf --root --runroot'
         stops=0 places='-|...' ;;
     "attach"|"container attach")
-        flags='--detach-keys --latest -l --no-stdin --sig-proxy --help -h --log-level --root --runroot'
-        valued='--detach-keys --log-level --root --runroot'
+        flags='--detach-keys --latest -l --no-stdin --sig-proxy --help -h --log-level --registries-conf --root --runroot'
+        valued='--detach-keys --log-level --registries-conf --root --runroot'
         stops=0 places='running' ;;
     "commit"|"container commit")
-        flags='--author -a --change -c --format -f --iidfile --include-volumes --message -m --pause -p --quiet -q --help -h --log-level --root --runroot'
-        valued='--author -a --change -c --format -f --iidfile --message -m --log-level --root --runroot'
+        flags='--author -a --change -c --format -f --iidfile --include-volumes --message -m --pause -p --quiet -q --help -h --log-level --registries-conf --root --runroot'
+        valued='--author -a --change -c --format -f --iidfile --message -m --log-level --registries-conf --root --runroot'
         stops=0 places='container|image' ;;
     "completion")
-        flags='--file -f --help -h --log-level --root --runroot'
-        valued='--file -f --log-level --root --runroot'
+        flags='--file -f --help -h --log-level --registries-conf --root --runroot'
+        valued='--file -f --log-level --registries-conf --root --runroot'
         stops=0 places='words bash fish zsh' ;;
     "container diff")
-        flags='--format --latest -l --help -h --log-level --root --runroot'
-        valued='--format --log-level --root --runroot'
+        flags='--format --latest -l --help -h --log-level --registries-conf --root --runroot'
+        valued='--format --log-level --registries-conf --root --runroot'
         stops=0 places='container|...' ;;
     "container exists")
-        flags='--help -h --log-level --root --runroot'
-        valued='--log-level --root --runroot'
+        flags='--help -h --log-level --registries-conf --root --runroot'
+        valued='--log-level --registries-conf --root --runroot'
         stops=0 places='container' ;;
     "container inspect")
-        flags='--format -f --latest -l --size -s --help -h --log-level --root --runroot'
-        valued='--format -f --log-level --root --runroot'
+        flags='--format -f --latest -l --size -s --help -h --log-level --registries-conf --root --runroot'
+        valued='--format -f --log-level --registries-conf --root --runroot'
         stops=0 places='container|...' ;;
     "container prune")
-        flags='--filter --force -f --help -h --log-level --root --runroot'
-        valued='--filter --log-level --root --runroot'
+        flags='--filter --force -f --help -h --log-level --registries-conf --root --runroot'
+        valued='--filter --log-level --registries-conf --root --runroot'
         stops=0 places='' ;;
     "create"|"container create")
-        flags='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --init --interactive -i --label -l --name --expose --network --net --publish -p --publish-all -P --pidfile --privileged --pull --read-only --replace --rm --stop-signal --stop-timeout --timeout --tty -t --user -u --image-volume --mount --shm-size --tmpfs --volume -v --volumes-from --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --no-hostname --no-hosts --arch --authfile --cert-dir --creds --disable-content-trust --os --platform --quiet -q --retry --retry-delay --signature-policy --tls-verify --variant --cgroups --conmon-pidfile --sdnotify --annotation --cgroupns --device --env-host --group-add --ipc --label-file --oom-score-adj --personality --pid --read-only-tmpfs --rootfs --security-opt --sysctl --systemd --tz --ulimit --umask --unsetenv --unsetenv-all --uts --userns --help --log-level --root --runroot'
-        valued='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --label -l --name --expose --network --net --publish -p --pidfile --pull --stop-signal --stop-timeout --timeout --user -u --image-volume --mount --shm-size --tmpfs --volume -v --volumes-from --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --signature-policy --variant --cgroups --conmon-pidfile --sdnotify --annotation --cgroupns --device --group-add --ipc --label-file --oom-score-adj --personality --pid --security-opt --sysctl --systemd --tz --ulimit --umask --unsetenv --uts --userns --log-level --root --runroot'
+        flags='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --init --interactive -i --label -l --name --expose --network --net --publish -p --publish-all -P --pidfile --privileged --pull --read-only --replace --rm --stop-signal --stop-timeout --timeout --tty -t --user -u --image-volume --mount --shm-size --tmpfs --volume -v --volumes-from --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --no-hostname --no-hosts --arch --authfile --cert-dir --creds --disable-content-trust --os --platform --quiet -q --retry --retry-delay --signature-policy --tls-verify --variant --cgroups --conmon-pidfile --sdnotify --annotation --cgroupns --device --env-host --group-add --ipc --label-file --oom-score-adj --personality --pid --read-only-tmpfs --rootfs --security-opt --sysctl --systemd --tz --ulimit --umask --unsetenv --unsetenv-all --uts --userns --help --log-level --registries-conf --root --runroot'
+        valued='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --label -l --name --expose --network --net --publish -p --pidfile --pull --stop-signal --stop-timeout --timeout --user -u --image-volume --mount --shm-size --tmpfs --volume -v --volumes-from --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --signature-policy --variant --cgroups --conmon-pidfile --sdnotify --annotation --cgroupns --device --group-add --ipc --label-file --oom-score-adj --personality --pid --security-opt --sysctl --systemd --tz --ulimit --umask --unsetenv --uts --userns --log-level --registries-conf --root --runroot'
         stops=1 places='image|-|...' ;;
     "diff")
-        flags='--format --latest -l --help -h --log-level --root --runroot'
-        valued='--format --log-level --root --runroot'
+        flags='--format --latest -l --help -h --log-level --registries-conf --root --runroot'
+        valued='--format --log-level --registries-conf --root --runroot'
         stops=0 places='object|...' ;;
     "exec"|"container exec")
-        flags='--detach -d --detach-keys --env -e --env-file --interactive -i --latest -l --preserve-fds --privileged --tty -t --user -u --workdir -w --help -h --log-level --root --runroot'
-        valued='--detach-keys --env -e --env-file --preserve-fds --user -u --workdir -w --log-level --root --runroot'
+        flags='--detach -d --detach-keys --env -e --env-file --interactive -i --latest -l --preserve-fds --privileged --tty -t --user -u --workdir -w --help -h --log-level --registries-conf --root --runroot'
+        valued='--detach-keys --env -e --env-file --preserve-fds --user -u --workdir -w --log-level --registries-conf --root --runroot'
         stops=1 places='running|-|...' ;;
     "export"|"container export")
-        flags='--output -o --help -h --log-level --root --runroot'
-        valued='--output -o --log-level --root --runroot'
+        flags='--output -o --help -h --log-level --registries-conf --root --runroot'
+        valued='--output -o --log-level --registries-conf --root --runroot'
         stops=0 places='container' ;;
     "generate systemd")
-        flags='--after --container-prefix --env -e --files -f --format --name -n --new --no-header --requires --restart-policy --restart-sec --separator --start-timeout --stop-timeout --time -t --template --wants --help -h --log-level --root --runroot'
-        valued='--after --container-prefix --env -e --format --requires --restart-policy --restart-sec --separator --start-timeout --stop-timeout --time -t --wants --log-level --root --runroot'
+        flags='--after --container-prefix --env -e --files -f --format --name -n --new --no-header --requires --restart-policy --restart-sec --separator --start-timeout --stop-timeout --time -t --template --wants --help -h --log-level --registries-conf --root --runroot'
+        valued='--after --container-prefix --env -e --format --requires --restart-policy --restart-sec --separator --start-timeout --stop-timeout --time -t --wants --log-level --registries-conf --root --runroot'
         stops=0 places='container' ;;
     "history"|"image history")
-        flags='--format --human -H --no-trunc --quiet -q --help -h --log-level --root --runroot'
-        valued='--format --log-level --root --runroot'
+        flags='--format --human -H --no-trunc --quiet -q --help -h --log-level --registries-conf --root --runroot'
+        valued='--format --log-level --registries-conf --root --runroot'
         stops=0 places='image' ;;
     "image copy")
-        flags='--additional-tag --all -a --authfile --dest-authfile --dest-cert-dir --dest-creds --dest-tls-verify --multi-arch --preserve-digests --referrers --sign-identity --signature-policy --src-authfile --src-cert-dir --src-creds --src-tls-verify --compression-format --compression-level --digestfile --force-compression --format -f --quiet -q --arch --os --platform --variant --retry --retry-delay --remove-signatures --sign-by --sign-by-sigstore-private-key --sign-passphrase-file --help -h --log-level --root --runroot'
-        valued='--additional-tag --authfile --dest-authfile --dest-cert-dir --dest-creds --multi-arch --sign-identity --signature-policy --src-authfile --src-cert-dir --src-creds --compression-format --compression-level --digestfile --format -f --arch --os --platform --variant --retry --retry-delay --sign-by --sign-by-sigstore-private-key --sign-passphrase-file --log-level --root --runroot'
+        flags='--additional-tag --all -a --authfile --dest-authfile --dest-cert-dir --dest-creds --dest-tls-verify --multi-arch --preserve-digests --referrers --sign-identity --signature-policy --src-authfile --src-cert-dir --src-creds --src-tls-verify --compression-format --compression-level --digestfile --force-compression --format -f --quiet -q --arch --os --platform --variant --retry --retry-delay --remove-signatures --sign-by --sign-by-sigstore-private-key --sign-passphrase-file --help -h --log-level --registries-conf --root --runroot'
+        valued='--additional-tag --authfile --dest-authfile --dest-cert-dir --dest-creds --multi-arch --sign-identity --signature-policy --src-authfile --src-cert-dir --src-creds --compression-format --compression-level --digestfile --format -f --arch --os --platform --variant --retry --retry-delay --sign-by --sign-by-sigstore-private-key --sign-passphrase-file --log-level --registries-conf --root --runroot'
         stops=0 places='image|-' ;;
     "image delete")
-        flags='--authfile --cert-dir --creds --retry --retry-delay --tls-verify --help -h --log-level --root --runroot'
-        valued='--authfile --cert-dir --creds --retry --retry-delay --log-level --root --runroot'
+        flags='--authfile --cert-dir --creds --retry --retry-delay --tls-verify --help -h --log-level --registries-conf --root --runroot'
+        valued='--authfile --cert-dir --creds --retry --retry-delay --log-level --registries-conf --root --runroot'
         stops=0 places='-' ;;
     "image diff")
-        flags='--format --help -h --log-level --root --runroot'
-        valued='--format --log-level --root --runroot'
+        flags='--format --help -h --log-level --registries-conf --root --runroot'
+        valued='--format --log-level --registries-conf --root --runroot'
         stops=0 places='image|...' ;;
     "image exists")
-        flags='--help -h --log-level --root --runroot'
-        valued='--log-level --root --runroot'
+        flags='--help -h --log-level --registries-conf --root --runroot'
+        valued='--log-level --registries-conf --root --runroot'
         stops=0 places='image' ;;
     "image inspect")
-        flags='--config --format -f --no-tags -n --raw --authfile --cert-dir --creds --retry --retry-delay --tls-verify --arch --os --platform --variant --help -h --log-level --root --runroot'
-        valued='--format -f --authfile --cert-dir --creds --retry --retry-delay --arch --os --platform --variant --log-level --root --runroot'
+        flags='--config --format -f --no-tags -n --raw --authfile --cert-dir --creds --retry --retry-delay --tls-verify --arch --os --platform --variant --help -h --log-level --registries-conf --root --runroot'
+        valued='--format -f --authfile --cert-dir --creds --retry --retry-delay --arch --os --platform --variant --log-level --registries-conf --root --runroot'
         stops=0 places='image|...' ;;
     "image list-tags")
-        flags='--authfile --cert-dir --creds --retry --retry-delay --tls-verify --help -h --log-level --root --runroot'
-        valued='--authfile --cert-dir --creds --retry --retry-delay --log-level --root --runroot'
+        flags='--authfile --cert-dir --creds --retry --retry-delay --tls-verify --help -h --log-level --registries-conf --root --runroot'
+        valued='--authfile --cert-dir --creds --retry --retry-delay --log-level --registries-conf --root --runroot'
         stops=0 places='-' ;;
     "image mount")
-        flags='--all -a --format --help -h --log-level --root --runroot'
-        valued='--format --log-level --root --runroot'
+        flags='--all -a --format --help -h --log-level --registries-conf --root --runroot'
+        valued='--format --log-level --registries-conf --root --runroot'
         stops=0 places='image|...' ;;
     "image prune")
-        flags='--all -a --blobs --filter --force -f --help -h --log-level --root --runroot'
-        valued='--filter --log-level --root --runroot'
+        flags='--all -a --blobs --filter --force -f --help -h --log-level --registries-conf --root --runroot'
+        valued='--filter --log-level --registries-conf --root --runroot'
         stops=0 places='' ;;
     "image sync")
-        flags='--all -a --authfile --dest -d --dest-authfile --dest-cert-dir --dest-creds --dest-tls-verify --dry-run --format -f --keep-going --preserve-digests --quiet -q --referrers --retry --retry-delay --scoped --src -s --src-authfile --src-cert-dir --src-creds --src-tls-verify --remove-signatures --sign-by --sign-by-sigstore-private-key --sign-passphrase-file --help -h --log-level --root --runroot'
-        valued='--authfile --dest -d --dest-authfile --dest-cert-dir --dest-creds --format -f --retry --retry-delay --src -s --src-authfile --src-cert-dir --src-creds --sign-by --sign-by-sigstore-private-key --sign-passphrase-file --log-level --root --runroot'
+        flags='--all -a --authfile --dest -d --dest-authfile --dest-cert-dir --dest-creds --dest-tls-verify --dry-run --format -f --keep-going --preserve-digests --quiet -q --referrers --retry --retry-delay --scoped --src -s --src-authfile --src-cert-dir --src-creds --src-tls-verify --remove-signatures --sign-by --sign-by-sigstore-private-key --sign-passphrase-file --help -h --log-level --registries-conf --root --runroot'
+        valued='--authfile --dest -d --dest-authfile --dest-cert-dir --dest-creds --format -f --retry --retry-delay --src -s --src-authfile --src-cert-dir --src-creds --sign-by --sign-by-sigstore-private-key --sign-passphrase-file --log-level --registries-conf --root --runroot'
         stops=0 places='-|-' ;;
     "image tree")
-        flags='--whatrequires --help -h --log-level --root --runroot'
-        valued='--log-level --root --runroot'
+        flags='--whatrequires --help -h --log-level --registries-conf --root --runroot'
+        valued='--log-level --registries-conf --root --runroot'
         stops=0 places='image' ;;
     "image umount"|"image unmount")
-        flags='--all -a --force -f --help -h --log-level --root --runroot'
-        valued='--log-level --root --runroot'
+        flags='--all -a --force -f --help -h --log-level --registries-conf --root --runroot'
+        valued='--log-level --registries-conf --root --runroot'
         stops=0 places='image|...' ;;
     "images"|"image ls"|"image list")
-        flags='--all -a --digests --filter -f --format --no-trunc --noheading -n --quiet -q --sort --help -h --log-level --root --runroot'
-        valued='--filter -f --format --sort --log-level --root --runroot'
+        flags='--all -a --digests --filter -f --format --no-trunc --noheading -n --quiet -q --sort --help -h --log-level --registries-conf --root --runroot'
+        valued='--filter -f --format --sort --log-level --registries-conf --root --runroot'
         stops=0 places='image' ;;
     "import"|"image import")
-        flags='--arch --change -c --message -m --os --quiet -q --variant --help -h --log-level --root --runroot'
-        valued='--arch --change -c --message -m --os --variant --log-level --root --runroot'
+        flags='--arch --change -c --message -m --os --quiet -q --variant --help -h --log-level --registries-conf --root --runroot'
+        valued='--arch --change -c --message -m --os --variant --log-level --registries-conf --root --runroot'
         stops=0 places='-|image' ;;
     "info"|"system info")
-        flags='--format -f --help -h --log-level --root --runroot'
-        valued='--format -f --log-level --root --runroot'
+        flags='--format -f --help -h --log-level --registries-conf --root --runroot'
+        valued='--format -f --log-level --registries-conf --root --runroot'
         stops=0 places='' ;;
     "inspect")
-        flags='--format -f --latest -l --size -s --type -t --help -h --log-level --root --runroot'
-        valued='--format -f --type -t --log-level --root --runroot'
+        flags='--format -f --latest -l --size -s --type -t --help -h --log-level --registries-conf --root --runroot'
+        valued='--format -f --type -t --log-level --registries-conf --root --runroot'
         stops=0 places='object|...' ;;
     "kill"|"container kill")
-        flags='--all -a --cidfile --latest -l --signal -s --help -h --log-level --root --runroot'
-        valued='--cidfile --signal -s --log-level --root --runroot'
+        flags='--all -a --cidfile --latest -l --signal -s --help -h --log-level --registries-conf --root --runroot'
+        valued='--cidfile --signal -s --log-level --registries-conf --root --runroot'
         stops=0 places='running|...' ;;
     "load"|"image load")
-        flags='--input -i --quiet -q --signature-policy --help -h --log-level --root --runroot'
-        valued='--input -i --signature-policy --log-level --root --runroot'
+        flags='--input -i --quiet -q --signature-policy --help -h --log-level --registries-conf --root --runroot'
+        valued='--input -i --signature-policy --log-level --registries-conf --root --runroot'
         stops=0 places='' ;;
     "login")
-        flags='--authfile --cert-dir --get-login --password -p --password-stdin --tls-verify --username -u --verbose -v --help -h --log-level --root --runroot'
-        valued='--authfile --cert-dir --password -p --username -u --log-level --root --runroot'
+        flags='--authfile --cert-dir --get-login --password -p --password-stdin --tls-verify --username -u --verbose -v --help -h --log-level --registries-conf --root --runroot'
+        valued='--authfile --cert-dir --password -p --username -u --log-level --registries-conf --root --runroot'
         stops=0 places='-' ;;
     "logout")
-        flags='--all -a --authfile --help -h --log-level --root --runroot'
-        valued='--authfile --log-level --root --runroot'
+        flags='--all -a --authfile --help -h --log-level --registries-conf --root --runroot'
+        valued='--authfile --log-level --registries-conf --root --runroot'
         stops=0 places='-' ;;
     "logs"|"container logs")
-        flags='--follow -f --latest -l --since --tail --timestamps -t --until --help -h --log-level --root --runroot'
-        valued='--since --tail --until --log-level --root --runroot'
+        flags='--follow -f --latest -l --since --tail --timestamps -t --until --help -h --log-level --registries-conf --root --runroot'
+        valued='--since --tail --until --log-level --registries-conf --root --runroot'
         stops=0 places='container' ;;
     "manifest add")
-        flags='--all --annotation --arch --features --os --os-version --variant --authfile --cert-dir --creds --retry --retry-delay --tls-verify --help -h --log-level --root --runroot'
-        valued='--annotation --arch --features --os --os-version --variant --authfile --cert-dir --creds --retry --retry-delay --log-level --root --runroot'
+        flags='--all --annotation --arch --features --os --os-version --variant --authfile --cert-dir --creds --retry --retry-delay --tls-verify --help -h --log-level --registries-conf --root --runroot'
+        valued='--annotation --arch --features --os --os-version --variant --authfile --cert-dir --creds --retry --retry-delay --log-level --registries-conf --root --runroot'
         stops=0 places='-|image|...' ;;
     "manifest annotate")
-        flags='--annotation --arch --features --os --os-version --variant --index --os-features --help -h --log-level --root --runroot'
-        valued='--annotation --arch --features --os --os-version --variant --os-features --log-level --root --runroot'
+        flags='--annotation --arch --features --os --os-version --variant --index --os-features --help -h --log-level --registries-conf --root --runroot'
+        valued='--annotation --arch --features --os --os-version --variant --os-features --log-level --registries-conf --root --runroot'
         stops=0 places='-|-|...' ;;
     "manifest create")
-        flags='--all --amend -a --tls-verify --help -h --log-level --root --runroot'
-        valued='--log-level --root --runroot'
+        flags='--all --amend -a --tls-verify --help -h --log-level --registries-conf --root --runroot'
+        valued='--log-level --registries-conf --root --runroot'
         stops=0 places='-|image|...' ;;
     "manifest exists")
-        flags='--help -h --log-level --root --runroot'
-        valued='--log-level --root --runroot'
+        flags='--help -h --log-level --registries-conf --root --runroot'
+        valued='--log-level --registries-conf --root --runroot'
         stops=0 places='-' ;;
     "manifest inspect")
-        flags='--authfile --tls-verify --help -h --log-level --root --runroot'
-        valued='--authfile --log-level --root --runroot'
+        flags='--authfile --tls-verify --help -h --log-level --registries-conf --root --runroot'
+        valued='--authfile --log-level --registries-conf --root --runroot'
         stops=0 places='-' ;;
     "manifest push")
-        flags='--all --authfile --cert-dir --creds --retry --retry-delay --tls-verify --compression-format --compression-level --digestfile --force-compression --format -f --quiet -q --remove-signatures --sign-by --sign-by-sigstore-private-key --sign-passphrase-file --rm --help -h --log-level --root --runroot'
-        valued='--authfile --cert-dir --creds --retry --retry-delay --compression-format --compression-level --digestfile --format -f --sign-by --sign-by-sigstore-private-key --sign-passphrase-file --log-level --root --runroot'
+        flags='--all --authfile --cert-dir --creds --retry --retry-delay --tls-verify --compression-format --compression-level --digestfile --force-compression --format -f --quiet -q --remove-signatures --sign-by --sign-by-sigstore-private-key --sign-passphrase-file --rm --help -h --log-level --registries-conf --root --runroot'
+        valued='--authfile --cert-dir --creds --retry --retry-delay --compression-format --compression-level --digestfile --format -f --sign-by --sign-by-sigstore-private-key --sign-passphrase-file --log-level --registries-conf --root --runroot'
         stops=0 places='-|-|...' ;;
     "manifest remove")
-        flags='--help -h --log-level --root --runroot'
-        valued='--log-level --root --runroot'
+        flags='--help -h --log-level --registries-conf --root --runroot'
+        valued='--log-level --registries-conf --root --runroot'
         stops=0 places='-|-' ;;
     "manifest rm")
-        flags='--help -h --log-level --root --runroot'
-        valued='--log-level --root --runroot'
+        flags='--help -h --log-level --registries-conf --root --runroot'
+        valued='--log-level --registries-conf --root --runroot'
         stops=0 places='-|...' ;;
     "port"|"container port")
-        flags='--all -a --latest -l --help -h --log-level --root --runroot'
-        valued='--log-level --root --runroot'
+        flags='--all -a --latest -l --help -h --log-level --registries-conf --root --runroot'
+        valued='--log-level --registries-conf --root --runroot'
         stops=0 places='running|-' ;;
     "ps"|"container ps"|"container ls"|"container list")
-        flags='--all -a --filter -f --format --last -n --latest -l --no-trunc --noheading --quiet -q --size -s --help -h --log-level --root --runroot'
-        valued='--filter -f --format --last -n --log-level --root --runroot'
+        flags='--all -a --filter -f --format --last -n --latest -l --no-trunc --noheading --quiet -q --size -s --help -h --log-level --registries-conf --root --runroot'
+        valued='--filter -f --format --last -n --log-level --registries-conf --root --runroot'
         stops=0 places='' ;;
     "pull"|"image pull")
-        flags='--all-tags -a --arch --authfile --cert-dir --creds --disable-content-trust --os --platform --quiet -q --retry --retry-delay --signature-policy --tls-verify --variant --policy --help -h --log-level --root --runroot'
-        valued='--arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --signature-policy --variant --policy --log-level --root --runroot'
+        flags='--all-tags -a --arch --authfile --cert-dir --creds --disable-content-trust --os --platform --quiet -q --retry --retry-delay --signature-policy --tls-verify --variant --policy --help -h --log-level --registries-conf --root --runroot'
+        valued='--arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --signature-policy --variant --policy --log-level --registries-conf --root --runroot'
         stops=0 places='image|...' ;;
     "push"|"image push")
-        flags='--all --authfile --cert-dir --creds --retry --retry-delay --tls-verify --compression-format --compression-level --digestfile --force-compression --format -f --quiet -q --remove-signatures --sign-by --sign-by-sigstore-private-key --sign-passphrase-file --help -h --log-level --root --runroot'
-        valued='--authfile --cert-dir --creds --retry --retry-delay --compression-format --compression-level --digestfile --format -f --sign-by --sign-by-sigstore-private-key --sign-passphrase-file --log-level --root --runroot'
+        flags='--all --authfile --cert-dir --creds --retry --retry-delay --tls-verify --compression-format --compression-level --digestfile --force-compression --format -f --quiet -q --remove-signatures --sign-by --sign-by-sigstore-private-key --sign-passphrase-file --help -h --log-level --registries-conf --root --runroot'
+        valued='--authfile --cert-dir --creds --retry --retry-delay --compression-format --compression-level --digestfile --format -f --sign-by --sign-by-sigstore-private-key --sign-passphrase-file --log-level --registries-conf --root --runroot'
         stops=0 places='image|-|...' ;;
     "rename"|"container rename")
-        flags='--help -h --log-level --root --runroot'
-        valued='--log-level --root --runroot'
+        flags='--help -h --log-level --registries-conf --root --runroot'
+        valued='--log-level --registries-conf --root --runroot'
         stops=0 places='container|-' ;;
     "restart"|"container restart")
-        flags='--all -a --cidfile --filter -f --latest -l --running --time -t --help -h --log-level --root --runroot'
-        valued='--cidfile --filter -f --time -t --log-level --root --runroot'
+        flags='--all -a --cidfile --filter -f --latest -l --running --time -t --help -h --log-level --registries-conf --root --runroot'
+        valued='--cidfile --filter -f --time -t --log-level --registries-conf --root --runroot'
         stops=0 places='container|...' ;;
     "rm"|"container rm")
-        flags='--all -a --cidfile --filter --force -f --ignore -i --latest -l --time -t --volumes -v --help -h --log-level --root --runroot'
-        valued='--cidfile --filter --time -t --log-level --root --runroot'
+        flags='--all -a --cidfile --filter --force -f --ignore -i --latest -l --time -t --volumes -v --help -h --log-level --registries-conf --root --runroot'
+        valued='--cidfile --filter --time -t --log-level --registries-conf --root --runroot'
         stops=0 places='container|...' ;;
     "rmi"|"image rm")
-        flags='--all -a --force -f --ignore -i --help -h --log-level --root --runroot'
-        valued='--log-level --root --runroot'
+        flags='--all -a --force -f --ignore -i --help -h --log-level --registries-conf --root --runroot'
+        valued='--log-level --registries-conf --root --runroot'
         stops=0 places='image|...' ;;
     "run"|"container run")
-        flags='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --init --interactive -i --label -l --name --expose --network --net --publish -p --publish-all -P --pidfile --privileged --pull --read-only --replace --rm --stop-signal --stop-timeout --timeout --tty -t --user -u --image-volume --mount --shm-size --tmpfs --volume -v --volumes-from --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --no-hostname --no-hosts --arch --authfile --cert-dir --creds --disable-content-trust --os --platform --quiet -q --retry --retry-delay --signature-policy --tls-verify --variant --cgroups --conmon-pidfile --sdnotify --annotation --cgroupns --device --env-host --group-add --ipc --label-file --oom-score-adj --personality --pid --read-only-tmpfs --rootfs --security-opt --sysctl --systemd --tz --ulimit --umask --unsetenv --unsetenv-all --uts --userns --detach -d --detach-keys --preserve-fds --sig-proxy --help --log-level --root --runroot'
-        valued='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --label -l --name --expose --network --net --publish -p --pidfile --pull --stop-signal --stop-timeout --timeout --user -u --image-volume --mount --shm-size --tmpfs --volume -v --volumes-from --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --signature-policy --variant --cgroups --conmon-pidfile --sdnotify --annotation --cgroupns --device --group-add --ipc --label-file --oom-score-adj --personality --pid --security-opt --sysctl --systemd --tz --ulimit --umask --unsetenv --uts --userns --detach-keys --preserve-fds --log-level --root --runroot'
+        flags='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --init --interactive -i --label -l --name --expose --network --net --publish -p --publish-all -P --pidfile --privileged --pull --read-only --replace --rm --stop-signal --stop-timeout --timeout --tty -t --user -u --image-volume --mount --shm-size --tmpfs --volume -v --volumes-from --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --no-hostname --no-hosts --arch --authfile --cert-dir --creds --disable-content-trust --os --platform --quiet -q --retry --retry-delay --signature-policy --tls-verify --variant --cgroups --conmon-pidfile --sdnotify --annotation --cgroupns --device --env-host --group-add --ipc --label-file --oom-score-adj --personality --pid --read-only-tmpfs --rootfs --security-opt --sysctl --systemd --tz --ulimit --umask --unsetenv --unsetenv-all --uts --userns --detach -d --detach-keys --preserve-fds --sig-proxy --help --log-level --registries-conf --root --runroot'
+        valued='--attach -a --cap-add --cap-drop --cidfile --entrypoint --env -e --env-file --hostname -h --label -l --name --expose --network --net --publish -p --pidfile --pull --stop-signal --stop-timeout --timeout --user -u --image-volume --mount --shm-size --tmpfs --volume -v --volumes-from --workdir -w --add-host --dns --dns-option --dns-opt --dns-search --hosts-file --network-alias --arch --authfile --cert-dir --creds --os --platform --retry --retry-delay --signature-policy --variant --cgroups --conmon-pidfile --sdnotify --annotation --cgroupns --device --group-add --ipc --label-file --oom-score-adj --personality --pid --security-opt --sysctl --systemd --tz --ulimit --umask --unsetenv --uts --userns --detach-keys --preserve-fds --log-level --registries-conf --root --runroot'
         stops=1 places='image|-|...' ;;
     "save"|"image save")
-        flags='--compress --format --multi-image-archive -m --output -o --quiet -q --uncompressed --help -h --log-level --root --runroot'
-        valued='--format --output -o --log-level --root --runroot'
+        flags='--compress --format --multi-image-archive -m --output -o --quiet -q --uncompressed --help -h --log-level --registries-conf --root --runroot'
+        valued='--format --output -o --log-level --registries-conf --root --runroot'
         stops=0 places='image|...' ;;
     "search"|"image search")
-        flags='--authfile --cert-dir --compatible --creds --filter -f --format --limit --list-tags --no-trunc --tls-verify --help -h --log-level --root --runroot'
-        valued='--authfile --cert-dir --creds --filter -f --format --limit --log-level --root --runroot'
+        flags='--authfile --cert-dir --compatible --creds --filter -f --format --limit --list-tags --no-trunc --tls-verify --help -h --log-level --registries-conf --root --runroot'
+        valued='--authfile --cert-dir --creds --filter -f --format --limit --log-level --registries-conf --root --runroot'
         stops=0 places='-' ;;
     "start"|"container start")
-        flags='--all --attach -a --detach-keys --filter -f --interactive -i --latest -l --sig-proxy --help -h --log-level --root --runroot'
-        valued='--detach-keys --filter -f --log-level --root --runroot'
+        flags='--all --attach -a --detach-keys --filter -f --interactive -i --latest -l --sig-proxy --help -h --log-level --registries-conf --root --runroot'
+        valued='--detach-keys --filter -f --log-level --registries-conf --root --runroot'
         stops=0 places='container|...' ;;
     "stop"|"container stop")
-        flags='--all -a --cidfile --filter -f --ignore -i --latest -l --signal -s --time -t --help -h --log-level --root --runroot'
-        valued='--cidfile --filter -f --signal -s --time -t --log-level --root --runroot'
+        flags='--all -a --cidfile --filter -f --ignore -i --latest -l --signal -s --time -t --help -h --log-level --registries-conf --root --runroot'
+        valued='--cidfile --filter -f --signal -s --time -t --log-level --registries-conf --root --runroot'
         stops=0 places='running|...' ;;
     "system check")
-        flags='--quick -q --repair -r --help -h --log-level --root --runroot'
-        valued='--log-level --root --runroot'
+        flags='--quick -q --repair -r --help -h --log-level --registries-conf --root --runroot'
+        valued='--log-level --registries-conf --root --runroot'
         stops=0 places='' ;;
     "system df")
-        flags='--format --verbose -v --help -h --log-level --root --runroot'
-        valued='--format --log-level --root --runroot'
+        flags='--format --verbose -v --help -h --log-level --registries-conf --root --runroot'
+        valued='--format --log-level --registries-conf --root --runroot'
         stops=0 places='' ;;
     "system prune")
-        flags='--all -a --filter --force -f --volumes --help -h --log-level --root --runroot'
-        valued='--filter --log-level --root --runroot'
+        flags='--all -a --filter --force -f --volumes --help -h --log-level --registries-conf --root --runroot'
+        valued='--filter --log-level --registries-conf --root --runroot'
         stops=0 places='' ;;
     "tag"|"image tag")
-        flags='--help -h --log-level --root --runroot'
-        valued='--log-level --root --runroot'
+        flags='--help -h --log-level --registries-conf --root --runroot'
+        valued='--log-level --registries-conf --root --runroot'
         stops=0 places='image|-|...' ;;
     "unshare")
-        flags='--help -h --log-level --root --runroot'
-        valued='--log-level --root --runroot'
+        flags='--help -h --log-level --registries-conf --root --runroot'
+        valued='--log-level --registries-conf --root --runroot'
         stops=1 places='program|...' ;;
     "untag"|"image untag")
-        flags='--help -h --log-level --root --runroot'
-        valued='--log-level --root --runroot'
+        flags='--help -h --log-level --registries-conf --root --runroot'
+        valued='--log-level --registries-conf --root --runroot'
         stops=0 places='image|image|...' ;;
     "version")
-        flags='--format -f --help -h --log-level --root --runroot'
-        valued='--format -f --log-level --root --runroot'
+        flags='--format -f --help -h --log-level --registries-conf --root --runroot'
+        valued='--format -f --log-level --registries-conf --root --runroot'
         stops=0 places='' ;;
     "volume create")
-        flags='--driver -d --ignore --label -l --opt -o --help -h --log-level --root --runroot'
-        valued='--driver -d --label -l --opt -o --log-level --root --runroot'
+        flags='--driver -d --ignore --label -l --opt -o --help -h --log-level --registries-conf --root --runroot'
+        valued='--driver -d --label -l --opt -o --log-level --registries-conf --root --runroot'
         stops=0 places='-' ;;
     "volume exists")
-        flags='--help -h --log-level --root --runroot'
-        valued='--log-level --root --runroot'
+        flags='--help -h --log-level --registries-conf --root --runroot'
+        valued='--log-level --registries-conf --root --runroot'
         stops=0 places='volume' ;;
     "volume inspect")
-        flags='--all -a --format -f --help -h --log-level --root --runroot'
-        valued='--format -f --log-level --root --runroot'
+        flags='--all -a --format -f --help -h --log-level --registries-conf --root --runroot'
+        valued='--format -f --log-level --registries-conf --root --runroot'
         stops=0 places='volume|...' ;;
     "volume ls"|"volume list")
-        flags='--filter -f --format --noheading -n --quiet -q --help -h --log-level --root --runroot'
-        valued='--filter -f --format --log-level --root --runroot'
+        flags='--filter -f --format --noheading -n --quiet -q --help -h --log-level --registries-conf --root --runroot'
+        valued='--filter -f --format --log-level --registries-conf --root --runroot'
         stops=0 places='' ;;
     "volume prune")
-        flags='--all -a --filter --force -f --help -h --log-level --root --runroot'
-        valued='--filter --log-level --root --runroot'
+        flags='--all -a --filter --force -f --help -h --log-level --registries-conf --root --runroot'
+        valued='--filter --log-level --registries-conf --root --runroot'
         stops=0 places='' ;;
     "volume rm"|"volume remove")
-        flags='--all -a --force -f --time -t --help -h --log-level --root --runroot'
-        valued='--time -t --log-level --root --runroot'
+        flags='--all -a --force -f --time -t --help -h --log-level --registries-conf --root --runroot'
+        valued='--time -t --log-level --registries-conf --root --runroot'
         stops=0 places='volume|...' ;;
     "wait"|"container wait")
-        flags='--ignore --latest -l --help -h --log-level --root --runroot'
-        valued='--log-level --root --runroot'
+        flags='--ignore --latest -l --help -h --log-level --registries-conf --root --runroot'
+        valued='--log-level --registries-conf --root --runroot'
         stops=0 places='container|...' ;;
     *) return 1 ;;
     esac
@@ -343,60 +343,75 @@ __pypod_command() {
 __pypod_value() {
     case $1 in
     ' --log-level') kind='words debug info warn error' ;;
+    ' --registries-conf') kind='file' ;;
     ' --root') kind='dir' ;;
     ' --runroot') kind='dir' ;;
     'artifact add --log-level') kind='words debug info warn error' ;;
+    'artifact add --registries-conf') kind='file' ;;
     'artifact add --root') kind='dir' ;;
     'artifact add --runroot') kind='dir' ;;
     'artifact extract --log-level') kind='words debug info warn error' ;;
+    'artifact extract --registries-conf') kind='file' ;;
     'artifact extract --root') kind='dir' ;;
     'artifact extract --runroot') kind='dir' ;;
     'artifact inspect --format'|'artifact inspect -f') kind='words json table' ;;
     'artifact inspect --log-level') kind='words debug info warn error' ;;
+    'artifact inspect --registries-conf') kind='file' ;;
     'artifact inspect --root') kind='dir' ;;
     'artifact inspect --runroot') kind='dir' ;;
     'artifact list --format'|'artifact ls --format') kind='words json table' ;;
     'artifact list --log-level'|'artifact ls --log-level') kind='words debug info warn error' ;;
+    'artifact list --registries-conf'|'artifact ls --registries-conf') kind='file' ;;
     'artifact list --root'|'artifact ls --root') kind='dir' ;;
     'artifact list --runroot'|'artifact ls --runroot') kind='dir' ;;
     'artifact pull --authfile') kind='file' ;;
     'artifact pull --cert-dir') kind='dir' ;;
     'artifact pull --log-level') kind='words debug info warn error' ;;
+    'artifact pull --registries-conf') kind='file' ;;
     'artifact pull --root') kind='dir' ;;
     'artifact pull --runroot') kind='dir' ;;
     'artifact push --digestfile') kind='file' ;;
     'artifact push --authfile') kind='file' ;;
     'artifact push --cert-dir') kind='dir' ;;
     'artifact push --log-level') kind='words debug info warn error' ;;
+    'artifact push --registries-conf') kind='file' ;;
     'artifact push --root') kind='dir' ;;
     'artifact push --runroot') kind='dir' ;;
     'artifact remove --log-level'|'artifact rm --log-level') kind='words debug info warn error' ;;
+    'artifact remove --registries-conf'|'artifact rm --registries-conf') kind='file' ;;
     'artifact remove --root'|'artifact rm --root') kind='dir' ;;
     'artifact remove --runroot'|'artifact rm --runroot') kind='dir' ;;
     'attach --log-level'|'container attach --log-level') kind='words debug info warn error' ;;
+    'attach --registries-conf'|'container attach --registries-conf') kind='file' ;;
     'attach --root'|'container attach --root') kind='dir' ;;
     'attach --runroot'|'container attach --runroot') kind='dir' ;;
     'commit --format'|'commit -f'|'container commit --format'|'container commit -f') kind='words oci docker' ;;
     'commit --iidfile'|'container commit --iidfile') kind='file' ;;
     'commit --log-level'|'container commit --log-level') kind='words debug info warn error' ;;
+    'commit --registries-conf'|'container commit --registries-conf') kind='file' ;;
     'commit --root'|'container commit --root') kind='dir' ;;
     'commit --runroot'|'container commit --runroot') kind='dir' ;;
     'completion --file'|'completion -f') kind='file' ;;
     'completion --log-level') kind='words debug info warn error' ;;
+    'completion --registries-conf') kind='file' ;;
     'completion --root') kind='dir' ;;
     'completion --runroot') kind='dir' ;;
     'container diff --log-level') kind='words debug info warn error' ;;
+    'container diff --registries-conf') kind='file' ;;
     'container diff --root') kind='dir' ;;
     'container diff --runroot') kind='dir' ;;
     'container exists --log-level') kind='words debug info warn error' ;;
+    'container exists --registries-conf') kind='file' ;;
     'container exists --root') kind='dir' ;;
     'container exists --runroot') kind='dir' ;;
     'container inspect --format'|'container inspect -f') kind='words json table' ;;
     'container inspect --log-level') kind='words debug info warn error' ;;
+    'container inspect --registries-conf') kind='file' ;;
     'container inspect --root') kind='dir' ;;
     'container inspect --runroot') kind='dir' ;;
     'container prune --filter') kind='words ancestor= exited= id= label= name= volume= status=created status=running status=stopping status=exited status=unknown' ;;
     'container prune --log-level') kind='words debug info warn error' ;;
+    'container prune --registries-conf') kind='file' ;;
     'container prune --root') kind='dir' ;;
     'container prune --runroot') kind='dir' ;;
     'create --attach'|'create -a'|'container create --attach'|'container create -a') kind='words stdin stdout stderr' ;;
@@ -434,28 +449,34 @@ __pypod_value() {
     'create --uts'|'container create --uts') kind='words host private' ;;
     'create --userns'|'container create --userns') kind='words host keep-id keep-id:uid= nomap auto auto:size=' ;;
     'create --log-level'|'container create --log-level') kind='words debug info warn error' ;;
+    'create --registries-conf'|'container create --registries-conf') kind='file' ;;
     'create --root'|'container create --root') kind='dir' ;;
     'create --runroot'|'container create --runroot') kind='dir' ;;
     'diff --log-level') kind='words debug info warn error' ;;
+    'diff --registries-conf') kind='file' ;;
     'diff --root') kind='dir' ;;
     'diff --runroot') kind='dir' ;;
     'exec --env'|'exec -e'|'container exec --env'|'container exec -e') kind='variable' ;;
     'exec --env-file'|'container exec --env-file') kind='file' ;;
     'exec --log-level'|'container exec --log-level') kind='words debug info warn error' ;;
+    'exec --registries-conf'|'container exec --registries-conf') kind='file' ;;
     'exec --root'|'container exec --root') kind='dir' ;;
     'exec --runroot'|'container exec --runroot') kind='dir' ;;
     'export --output'|'export -o'|'container export --output'|'container export -o') kind='file' ;;
     'export --log-level'|'container export --log-level') kind='words debug info warn error' ;;
+    'export --registries-conf'|'container export --registries-conf') kind='file' ;;
     'export --root'|'container export --root') kind='dir' ;;
     'export --runroot'|'container export --runroot') kind='dir' ;;
     'generate systemd --env'|'generate systemd -e') kind='variable' ;;
     'generate systemd --format') kind='words json' ;;
     'generate systemd --restart-policy') kind='words no on-success on-failure on-abnormal on-watchdog on-abort always' ;;
     'generate systemd --log-level') kind='words debug info warn error' ;;
+    'generate systemd --registries-conf') kind='file' ;;
     'generate systemd --root') kind='dir' ;;
     'generate systemd --runroot') kind='dir' ;;
     'history --format'|'image history --format') kind='words json table' ;;
     'history --log-level'|'image history --log-level') kind='words debug info warn error' ;;
+    'history --registries-conf'|'image history --registries-conf') kind='file' ;;
     'history --root'|'image history --root') kind='dir' ;;
     'history --runroot'|'image history --runroot') kind='dir' ;;
     'image copy --authfile') kind='file' ;;
@@ -474,17 +495,21 @@ __pypod_value() {
     'image copy --sign-by-sigstore-private-key') kind='file' ;;
     'image copy --sign-passphrase-file') kind='file' ;;
     'image copy --log-level') kind='words debug info warn error' ;;
+    'image copy --registries-conf') kind='file' ;;
     'image copy --root') kind='dir' ;;
     'image copy --runroot') kind='dir' ;;
     'image delete --authfile') kind='file' ;;
     'image delete --cert-dir') kind='dir' ;;
     'image delete --log-level') kind='words debug info warn error' ;;
+    'image delete --registries-conf') kind='file' ;;
     'image delete --root') kind='dir' ;;
     'image delete --runroot') kind='dir' ;;
     'image diff --log-level') kind='words debug info warn error' ;;
+    'image diff --registries-conf') kind='file' ;;
     'image diff --root') kind='dir' ;;
     'image diff --runroot') kind='dir' ;;
     'image exists --log-level') kind='words debug info warn error' ;;
+    'image exists --registries-conf') kind='file' ;;
     'image exists --root') kind='dir' ;;
     'image exists --runroot') kind='dir' ;;
     'image inspect --format'|'image inspect -f') kind='words json table' ;;
@@ -494,18 +519,22 @@ __pypod_value() {
     'image inspect --os') kind='words linux' ;;
     'image inspect --platform') kind='words linux/amd64 linux/arm64 linux/386 linux/arm/v7' ;;
     'image inspect --log-level') kind='words debug info warn error' ;;
+    'image inspect --registries-conf') kind='file' ;;
     'image inspect --root') kind='dir' ;;
     'image inspect --runroot') kind='dir' ;;
     'image list-tags --authfile') kind='file' ;;
     'image list-tags --cert-dir') kind='dir' ;;
     'image list-tags --log-level') kind='words debug info warn error' ;;
+    'image list-tags --registries-conf') kind='file' ;;
     'image list-tags --root') kind='dir' ;;
     'image list-tags --runroot') kind='dir' ;;
     'image mount --log-level') kind='words debug info warn error' ;;
+    'image mount --registries-conf') kind='file' ;;
     'image mount --root') kind='dir' ;;
     'image mount --runroot') kind='dir' ;;
     'image prune --filter') kind='words ancestor= exited= id= label= name= volume= status=created status=running status=stopping status=exited status=unknown' ;;
     'image prune --log-level') kind='words debug info warn error' ;;
+    'image prune --registries-conf') kind='file' ;;
     'image prune --root') kind='dir' ;;
     'image prune --runroot') kind='dir' ;;
     'image sync --authfile') kind='file' ;;
@@ -519,54 +548,66 @@ __pypod_value() {
     'image sync --sign-by-sigstore-private-key') kind='file' ;;
     'image sync --sign-passphrase-file') kind='file' ;;
     'image sync --log-level') kind='words debug info warn error' ;;
+    'image sync --registries-conf') kind='file' ;;
     'image sync --root') kind='dir' ;;
     'image sync --runroot') kind='dir' ;;
     'image tree --log-level') kind='words debug info warn error' ;;
+    'image tree --registries-conf') kind='file' ;;
     'image tree --root') kind='dir' ;;
     'image tree --runroot') kind='dir' ;;
     'image umount --log-level'|'image unmount --log-level') kind='words debug info warn error' ;;
+    'image umount --registries-conf'|'image unmount --registries-conf') kind='file' ;;
     'image umount --root'|'image unmount --root') kind='dir' ;;
     'image umount --runroot'|'image unmount --runroot') kind='dir' ;;
     'images --filter'|'images -f'|'image ls --filter'|'image ls -f'|'image list --filter'|'image list -f') kind='words before= containers=true containers=false dangling=true dangling=false digest= id= label= label!= manifest=true manifest=false reference= since= until=' ;;
     'images --format'|'image ls --format'|'image list --format') kind='words json table' ;;
     'images --sort'|'image ls --sort'|'image list --sort') kind='words created id repository size tag' ;;
     'images --log-level'|'image ls --log-level'|'image list --log-level') kind='words debug info warn error' ;;
+    'images --registries-conf'|'image ls --registries-conf'|'image list --registries-conf') kind='file' ;;
     'images --root'|'image ls --root'|'image list --root') kind='dir' ;;
     'images --runroot'|'image ls --runroot'|'image list --runroot') kind='dir' ;;
     'import --arch'|'image import --arch') kind='words amd64 arm64 386 arm ppc64le riscv64 s390x' ;;
     'import --os'|'image import --os') kind='words linux' ;;
     'import --log-level'|'image import --log-level') kind='words debug info warn error' ;;
+    'import --registries-conf'|'image import --registries-conf') kind='file' ;;
     'import --root'|'image import --root') kind='dir' ;;
     'import --runroot'|'image import --runroot') kind='dir' ;;
     'info --format'|'info -f'|'system info --format'|'system info -f') kind='words json table' ;;
     'info --log-level'|'system info --log-level') kind='words debug info warn error' ;;
+    'info --registries-conf'|'system info --registries-conf') kind='file' ;;
     'info --root'|'system info --root') kind='dir' ;;
     'info --runroot'|'system info --runroot') kind='dir' ;;
     'inspect --format'|'inspect -f') kind='words json table' ;;
     'inspect --type'|'inspect -t') kind='words container image volume all' ;;
     'inspect --log-level') kind='words debug info warn error' ;;
+    'inspect --registries-conf') kind='file' ;;
     'inspect --root') kind='dir' ;;
     'inspect --runroot') kind='dir' ;;
     'kill --cidfile'|'container kill --cidfile') kind='file' ;;
     'kill --signal'|'kill -s'|'container kill --signal'|'container kill -s') kind='words TERM KILL HUP INT QUIT USR1 USR2 STOP CONT WINCH' ;;
     'kill --log-level'|'container kill --log-level') kind='words debug info warn error' ;;
+    'kill --registries-conf'|'container kill --registries-conf') kind='file' ;;
     'kill --root'|'container kill --root') kind='dir' ;;
     'kill --runroot'|'container kill --runroot') kind='dir' ;;
     'load --input'|'load -i'|'image load --input'|'image load -i') kind='file' ;;
     'load --signature-policy'|'image load --signature-policy') kind='file' ;;
     'load --log-level'|'image load --log-level') kind='words debug info warn error' ;;
+    'load --registries-conf'|'image load --registries-conf') kind='file' ;;
     'load --root'|'image load --root') kind='dir' ;;
     'load --runroot'|'image load --runroot') kind='dir' ;;
     'login --authfile') kind='file' ;;
     'login --cert-dir') kind='dir' ;;
     'login --log-level') kind='words debug info warn error' ;;
+    'login --registries-conf') kind='file' ;;
     'login --root') kind='dir' ;;
     'login --runroot') kind='dir' ;;
     'logout --authfile') kind='file' ;;
     'logout --log-level') kind='words debug info warn error' ;;
+    'logout --registries-conf') kind='file' ;;
     'logout --root') kind='dir' ;;
     'logout --runroot') kind='dir' ;;
     'logs --log-level'|'container logs --log-level') kind='words debug info warn error' ;;
+    'logs --registries-conf'|'container logs --registries-conf') kind='file' ;;
     'logs --root'|'container logs --root') kind='dir' ;;
     'logs --runroot'|'container logs --runroot') kind='dir' ;;
     'manifest add --arch') kind='words amd64 arm64 386 arm ppc64le riscv64 s390x' ;;
@@ -574,21 +615,26 @@ __pypod_value() {
     'manifest add --authfile') kind='file' ;;
     'manifest add --cert-dir') kind='dir' ;;
     'manifest add --log-level') kind='words debug info warn error' ;;
+    'manifest add --registries-conf') kind='file' ;;
     'manifest add --root') kind='dir' ;;
     'manifest add --runroot') kind='dir' ;;
     'manifest annotate --arch') kind='words amd64 arm64 386 arm ppc64le riscv64 s390x' ;;
     'manifest annotate --os') kind='words linux' ;;
     'manifest annotate --log-level') kind='words debug info warn error' ;;
+    'manifest annotate --registries-conf') kind='file' ;;
     'manifest annotate --root') kind='dir' ;;
     'manifest annotate --runroot') kind='dir' ;;
     'manifest create --log-level') kind='words debug info warn error' ;;
+    'manifest create --registries-conf') kind='file' ;;
     'manifest create --root') kind='dir' ;;
     'manifest create --runroot') kind='dir' ;;
     'manifest exists --log-level') kind='words debug info warn error' ;;
+    'manifest exists --registries-conf') kind='file' ;;
     'manifest exists --root') kind='dir' ;;
     'manifest exists --runroot') kind='dir' ;;
     'manifest inspect --authfile') kind='file' ;;
     'manifest inspect --log-level') kind='words debug info warn error' ;;
+    'manifest inspect --registries-conf') kind='file' ;;
     'manifest inspect --root') kind='dir' ;;
     'manifest inspect --runroot') kind='dir' ;;
     'manifest push --authfile') kind='file' ;;
@@ -599,20 +645,25 @@ __pypod_value() {
     'manifest push --sign-by-sigstore-private-key') kind='file' ;;
     'manifest push --sign-passphrase-file') kind='file' ;;
     'manifest push --log-level') kind='words debug info warn error' ;;
+    'manifest push --registries-conf') kind='file' ;;
     'manifest push --root') kind='dir' ;;
     'manifest push --runroot') kind='dir' ;;
     'manifest remove --log-level') kind='words debug info warn error' ;;
+    'manifest remove --registries-conf') kind='file' ;;
     'manifest remove --root') kind='dir' ;;
     'manifest remove --runroot') kind='dir' ;;
     'manifest rm --log-level') kind='words debug info warn error' ;;
+    'manifest rm --registries-conf') kind='file' ;;
     'manifest rm --root') kind='dir' ;;
     'manifest rm --runroot') kind='dir' ;;
     'port --log-level'|'container port --log-level') kind='words debug info warn error' ;;
+    'port --registries-conf'|'container port --registries-conf') kind='file' ;;
     'port --root'|'container port --root') kind='dir' ;;
     'port --runroot'|'container port --runroot') kind='dir' ;;
     'ps --filter'|'ps -f'|'container ps --filter'|'container ps -f'|'container ls --filter'|'container ls -f'|'container list --filter'|'container list -f') kind='words ancestor= exited= id= label= name= volume= status=created status=running status=stopping status=exited status=unknown' ;;
     'ps --format'|'container ps --format'|'container ls --format'|'container list --format') kind='words json table' ;;
     'ps --log-level'|'container ps --log-level'|'container ls --log-level'|'container list --log-level') kind='words debug info warn error' ;;
+    'ps --registries-conf'|'container ps --registries-conf'|'container ls --registries-conf'|'container list --registries-conf') kind='file' ;;
     'ps --root'|'container ps --root'|'container ls --root'|'container list --root') kind='dir' ;;
     'ps --runroot'|'container ps --runroot'|'container ls --runroot'|'container list --runroot') kind='dir' ;;
     'pull --arch'|'image pull --arch') kind='words amd64 arm64 386 arm ppc64le riscv64 s390x' ;;
@@ -623,6 +674,7 @@ __pypod_value() {
     'pull --signature-policy'|'image pull --signature-policy') kind='file' ;;
     'pull --policy'|'image pull --policy') kind='words missing always never newer' ;;
     'pull --log-level'|'image pull --log-level') kind='words debug info warn error' ;;
+    'pull --registries-conf'|'image pull --registries-conf') kind='file' ;;
     'pull --root'|'image pull --root') kind='dir' ;;
     'pull --runroot'|'image pull --runroot') kind='dir' ;;
     'push --authfile'|'image push --authfile') kind='file' ;;
@@ -633,22 +685,27 @@ __pypod_value() {
     'push --sign-by-sigstore-private-key'|'image push --sign-by-sigstore-private-key') kind='file' ;;
     'push --sign-passphrase-file'|'image push --sign-passphrase-file') kind='file' ;;
     'push --log-level'|'image push --log-level') kind='words debug info warn error' ;;
+    'push --registries-conf'|'image push --registries-conf') kind='file' ;;
     'push --root'|'image push --root') kind='dir' ;;
     'push --runroot'|'image push --runroot') kind='dir' ;;
     'rename --log-level'|'container rename --log-level') kind='words debug info warn error' ;;
+    'rename --registries-conf'|'container rename --registries-conf') kind='file' ;;
     'rename --root'|'container rename --root') kind='dir' ;;
     'rename --runroot'|'container rename --runroot') kind='dir' ;;
     'restart --cidfile'|'container restart --cidfile') kind='file' ;;
     'restart --filter'|'restart -f'|'container restart --filter'|'container restart -f') kind='words ancestor= exited= id= label= name= volume= status=created status=running status=stopping status=exited status=unknown' ;;
     'restart --log-level'|'container restart --log-level') kind='words debug info warn error' ;;
+    'restart --registries-conf'|'container restart --registries-conf') kind='file' ;;
     'restart --root'|'container restart --root') kind='dir' ;;
     'restart --runroot'|'container restart --runroot') kind='dir' ;;
     'rm --cidfile'|'container rm --cidfile') kind='file' ;;
     'rm --filter'|'container rm --filter') kind='words ancestor= exited= id= label= name= volume= status=created status=running status=stopping status=exited status=unknown' ;;
     'rm --log-level'|'container rm --log-level') kind='words debug info warn error' ;;
+    'rm --registries-conf'|'container rm --registries-conf') kind='file' ;;
     'rm --root'|'container rm --root') kind='dir' ;;
     'rm --runroot'|'container rm --runroot') kind='dir' ;;
     'rmi --log-level'|'image rm --log-level') kind='words debug info warn error' ;;
+    'rmi --registries-conf'|'image rm --registries-conf') kind='file' ;;
     'rmi --root'|'image rm --root') kind='dir' ;;
     'rmi --runroot'|'image rm --runroot') kind='dir' ;;
     'run --attach'|'run -a'|'container run --attach'|'container run -a') kind='words stdin stdout stderr' ;;
@@ -686,11 +743,13 @@ __pypod_value() {
     'run --uts'|'container run --uts') kind='words host private' ;;
     'run --userns'|'container run --userns') kind='words host keep-id keep-id:uid= nomap auto auto:size=' ;;
     'run --log-level'|'container run --log-level') kind='words debug info warn error' ;;
+    'run --registries-conf'|'container run --registries-conf') kind='file' ;;
     'run --root'|'container run --root') kind='dir' ;;
     'run --runroot'|'container run --runroot') kind='dir' ;;
     'save --format'|'image save --format') kind='words docker-archive docker-dir oci-archive oci-dir' ;;
     'save --output'|'save -o'|'image save --output'|'image save -o') kind='file' ;;
     'save --log-level'|'image save --log-level') kind='words debug info warn error' ;;
+    'save --registries-conf'|'image save --registries-conf') kind='file' ;;
     'save --root'|'image save --root') kind='dir' ;;
     'save --runroot'|'image save --runroot') kind='dir' ;;
     'search --authfile'|'image search --authfile') kind='file' ;;
@@ -698,66 +757,83 @@ __pypod_value() {
     'search --filter'|'search -f'|'image search --filter'|'image search -f') kind='words is-official is-automated stars=' ;;
     'search --format'|'image search --format') kind='words json table' ;;
     'search --log-level'|'image search --log-level') kind='words debug info warn error' ;;
+    'search --registries-conf'|'image search --registries-conf') kind='file' ;;
     'search --root'|'image search --root') kind='dir' ;;
     'search --runroot'|'image search --runroot') kind='dir' ;;
     'start --filter'|'start -f'|'container start --filter'|'container start -f') kind='words ancestor= exited= id= label= name= volume= status=created status=running status=stopping status=exited status=unknown' ;;
     'start --log-level'|'container start --log-level') kind='words debug info warn error' ;;
+    'start --registries-conf'|'container start --registries-conf') kind='file' ;;
     'start --root'|'container start --root') kind='dir' ;;
     'start --runroot'|'container start --runroot') kind='dir' ;;
     'stop --cidfile'|'container stop --cidfile') kind='file' ;;
     'stop --filter'|'stop -f'|'container stop --filter'|'container stop -f') kind='words ancestor= exited= id= label= name= volume= status=created status=running status=stopping status=exited status=unknown' ;;
     'stop --signal'|'stop -s'|'container stop --signal'|'container stop -s') kind='words TERM KILL HUP INT QUIT USR1 USR2 STOP CONT WINCH' ;;
     'stop --log-level'|'container stop --log-level') kind='words debug info warn error' ;;
+    'stop --registries-conf'|'container stop --registries-conf') kind='file' ;;
     'stop --root'|'container stop --root') kind='dir' ;;
     'stop --runroot'|'container stop --runroot') kind='dir' ;;
     'system check --log-level') kind='words debug info warn error' ;;
+    'system check --registries-conf') kind='file' ;;
     'system check --root') kind='dir' ;;
     'system check --runroot') kind='dir' ;;
     'system df --format') kind='words json table' ;;
     'system df --log-level') kind='words debug info warn error' ;;
+    'system df --registries-conf') kind='file' ;;
     'system df --root') kind='dir' ;;
     'system df --runroot') kind='dir' ;;
     'system prune --filter') kind='words ancestor= exited= id= label= name= volume= status=created status=running status=stopping status=exited status=unknown' ;;
     'system prune --log-level') kind='words debug info warn error' ;;
+    'system prune --registries-conf') kind='file' ;;
     'system prune --root') kind='dir' ;;
     'system prune --runroot') kind='dir' ;;
     'tag --log-level'|'image tag --log-level') kind='words debug info warn error' ;;
+    'tag --registries-conf'|'image tag --registries-conf') kind='file' ;;
     'tag --root'|'image tag --root') kind='dir' ;;
     'tag --runroot'|'image tag --runroot') kind='dir' ;;
     'unshare --log-level') kind='words debug info warn error' ;;
+    'unshare --registries-conf') kind='file' ;;
     'unshare --root') kind='dir' ;;
     'unshare --runroot') kind='dir' ;;
     'untag --log-level'|'image untag --log-level') kind='words debug info warn error' ;;
+    'untag --registries-conf'|'image untag --registries-conf') kind='file' ;;
     'untag --root'|'image untag --root') kind='dir' ;;
     'untag --runroot'|'image untag --runroot') kind='dir' ;;
     'version --format'|'version -f') kind='words json table' ;;
     'version --log-level') kind='words debug info warn error' ;;
+    'version --registries-conf') kind='file' ;;
     'version --root') kind='dir' ;;
     'version --runroot') kind='dir' ;;
     'volume create --opt'|'volume create -o') kind='words type= device= o=' ;;
     'volume create --log-level') kind='words debug info warn error' ;;
+    'volume create --registries-conf') kind='file' ;;
     'volume create --root') kind='dir' ;;
     'volume create --runroot') kind='dir' ;;
     'volume exists --log-level') kind='words debug info warn error' ;;
+    'volume exists --registries-conf') kind='file' ;;
     'volume exists --root') kind='dir' ;;
     'volume exists --runroot') kind='dir' ;;
     'volume inspect --format'|'volume inspect -f') kind='words json table' ;;
     'volume inspect --log-level') kind='words debug info warn error' ;;
+    'volume inspect --registries-conf') kind='file' ;;
     'volume inspect --root') kind='dir' ;;
     'volume inspect --runroot') kind='dir' ;;
     'volume ls --filter'|'volume ls -f'|'volume list --filter'|'volume list -f') kind='words after= anonymous=true anonymous=false dangling=true dangling=false driver= label= label!= name= opt= scope= since= until=' ;;
     'volume ls --format'|'volume list --format') kind='words json table' ;;
     'volume ls --log-level'|'volume list --log-level') kind='words debug info warn error' ;;
+    'volume ls --registries-conf'|'volume list --registries-conf') kind='file' ;;
     'volume ls --root'|'volume list --root') kind='dir' ;;
     'volume ls --runroot'|'volume list --runroot') kind='dir' ;;
     'volume prune --filter') kind='words all=true label= label!= name= since= until=' ;;
     'volume prune --log-level') kind='words debug info warn error' ;;
+    'volume prune --registries-conf') kind='file' ;;
     'volume prune --root') kind='dir' ;;
     'volume prune --runroot') kind='dir' ;;
     'volume rm --log-level'|'volume remove --log-level') kind='words debug info warn error' ;;
+    'volume rm --registries-conf'|'volume remove --registries-conf') kind='file' ;;
     'volume rm --root'|'volume remove --root') kind='dir' ;;
     'volume rm --runroot'|'volume remove --runroot') kind='dir' ;;
     'wait --log-level'|'container wait --log-level') kind='words debug info warn error' ;;
+    'wait --registries-conf'|'container wait --registries-conf') kind='file' ;;
     'wait --root'|'container wait --root') kind='dir' ;;
     'wait --runroot'|'container wait --runroot') kind='dir' ;;
     *) kind= ;;

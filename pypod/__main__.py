@@ -48,6 +48,8 @@ def run(argv: list[str]) -> int:
                 raise PypodError(
                     f'log level "{args.log_level}" is not supported', hint=" ".join(log.LEVELS)
                 ) from None
+        if args.registries_conf:
+            os.environ["CONTAINERS_REGISTRIES_CONF"] = args.registries_conf
         module, _, function = args.handler.partition(":")
         __import__(module)
         code: int = getattr(sys.modules[module], function)(args)

@@ -18,6 +18,7 @@ import pytest
 
 from tests.fixtures import images, probe
 from tests.fixtures.fault_registry import FaultRegistry
+from tests.fixtures.names import Names
 from tests.fixtures.program import Program
 from tests.fixtures.registry import Registries, Registry
 from tests.fixtures.seat import Seat
@@ -130,6 +131,29 @@ def pgp() -> Iterator[Pgp]:
     made = Pgp()
     yield made
     made.close()
+
+
+@pytest.fixture
+def names(program: Program, tmp_path: Path) -> Iterator[Names]:
+    """Return a store with a registries.conf of its own."""
+    made = Names(program, tmp_path)
+    yield made
+    made.write()
+    made.store.remove()
+
+
+@pytest.fixture
+def one() -> Iterator[FaultRegistry]:
+    """Return a registry that misbehaves by script."""
+    with FaultRegistry() as running:
+        yield running
+
+
+@pytest.fixture
+def two() -> Iterator[FaultRegistry]:
+    """Return another one."""
+    with FaultRegistry() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -156,12 +156,7 @@ def list_tags(args: Args) -> int:
     wanted = reference.parse(where.reference)
     if wanted.digest or args.repository.rpartition("/")[2].count(":"):
         raise UsageError(f"{args.repository}: a repository has neither tag nor digest")
-    repository = remote.repository(args.places, wanted, one_access(args))
-    try:
-        repository.connect()
-        tags = repository.tags()
-    finally:
-        repository.close()
+    tags = remote.tags(args.places, wanted, one_access(args))
     print(fastjson.pretty({"Repository": wanted.repository, "Tags": tags}, 4))
     return 0
 

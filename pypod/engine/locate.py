@@ -7,7 +7,7 @@ import os
 
 from pypod.engine import daemon_place
 from pypod.engine.archive_file import open_archive
-from pypod.engine.remote import Access, repository
+from pypod.engine.remote import Access, holding, repository
 from pypod.engine.store_place import StoreSource, elsewhere
 from pypod.errors import PypodError, UsageError
 from pypod.oci import digest as oci_digest
@@ -44,7 +44,7 @@ def source(
         return StoreSource(places, where.reference, whole=whole), ""
     if where.transport == location.REGISTRY:
         wanted = reference.parse(where.reference)
-        return repository(places, wanted, access), wanted.wanted
+        return holding(places, wanted, access)
     if where.transport == location.DOCKER_DAEMON:
         return daemon_place.fetch(where.reference, places.tmp), ""
     if where.transport == location.OCI:

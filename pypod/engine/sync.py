@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from pypod.engine import remote, sync_file, workers
+from pypod.engine import remote, sync_file
 from pypod.errors import PypodError, UsageError
 from pypod.oci import digest as oci_digest
 from pypod.oci import location, reference
@@ -107,16 +107,7 @@ def _tags(
     if wanted.digest or ":" in word.rpartition("/")[2]:
         # A digest is no name of a directory or a tag of its own: skopeo's layout has name@digest.
         return [(Location(location.REGISTRY, "", str(wanted)), str(wanted))]
-    repository = remote.repository(places, wanted, access)
-
-    def act() -> list[str]:
-        repository.connect()
-        return repository.tags()
-
-    try:
-        tags = workers.awake(act, repository.cancel)
-    finally:
-        repository.close()
+    tags = remote.tags(places, wanted, access)
     tags = [tag for tag in tags if passes is None or passes(tag)]
     if not tags:
         raise PypodError(f"{wanted.repository}: no tags to sync")

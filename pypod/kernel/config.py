@@ -147,7 +147,10 @@ def _containers() -> list[File]:
     homes = (_SYSTEM, config_home() + "/containers")
     named = os.environ.get("CONTAINERS_REGISTRIES_CONF") or ""
     if named and not os.path.exists(named):
-        raise PypodError(f"CONTAINERS_REGISTRIES_CONF: {named}: no such file")
+        raise PypodError(
+            f"{named}: no such file",
+            hint="--registries-conf or CONTAINERS_REGISTRIES_CONF names it",
+        )
     main = [named] if named else [f"{home}/registries.conf" for home in reversed(homes)]
     found = [_first(main)]
     for home in homes:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.fixtures import fault_registry as faults
 from tests.fixtures import images, signing
+from tests.fixtures.fault_registry import FaultRegistry
 from tests.fixtures.registry import Registry
 from tests.fixtures.signing import Machine, Pgp
 from tests.fixtures.store import Store
@@ -90,6 +92,48 @@ def test_signatures_are_fetched_over_http(
     done = store("pull", "-q", name, check=125, env=machine.env)
     assert "connection refused" in done.err
     assert f"{name}: refused by" in done.err
+
+
+def test_a_lookaside_place_that_fails_is_asked_again_and_never_means_unsigned(
+    store: Store, machine: Machine, registry: Registry, pgp: Pgp, faulty: FaultRegistry
+) -> None:
+    image = images.busybox()
+    _repository, name = signing.push(registry, image, "again")
+    signature = pgp.sign(signing.payload(image.digest, name))
+    key = {"type": "signedBy", "keyType": "GPGKeys", "keyPath": str(pgp.public("good"))}
+    (machine.home / "containers/registries.d/tests.yaml").write_text(
+        f'docker:\n  "{registry.host}": {{lookaside: "{faulty.url}/sigs"}}\n'
+    )
+
+    def serve(handler: faults.Handler, _body: bytes, _type: str) -> None:
+        handler.send(200, signature, "application/octet-stream")
+
+    def cut(handler: faults.Handler, _body: bytes, _type: str) -> None:
+        handler.send(200, b"ab", "", {"Content-Length": "9"})
+        handler.cut()
+
+    machine.require(key)
+    for passing in (faults.status(503), faults.status(429), cut):
+        faulty.faults_done()
+        faulty.fault("signature-1", passing, 1)
+        faulty.fault("signature-1", serve)
+        store("pull", "-q", "--retry-delay", "10ms", name, env=machine.env)
+    # A copy that could not see whether there is a signature must not go on without it.
+    copy = ("image", "copy", "-q", "--retry-delay", "10ms", f"docker://{name}")
+    for lasting in (faults.status(500), faults.status(403), cut):
+        faulty.faults_done()
+        faulty.fault("signature-1", lasting)
+        machine.require(key)
+        done = store("pull", "-q", "--retry-delay", "10ms", name, check=125, env=machine.env)
+        assert "refused by" in done.err
+        assert "not signed" not in done.err
+        machine.require({"type": "insecureAcceptAnything"})
+        store(*copy, f"dir:{machine.home}/d", check=125, env=machine.env)
+        store(*copy, "--remove-signatures", f"dir:{machine.home}/d", env=machine.env)
+    faulty.faults_done()
+    machine.require(key)
+    done = store("pull", "-q", name, check=125, env=machine.env)
+    assert "it is not signed" in done.err
 
 
 @pytest.mark.parametrize(

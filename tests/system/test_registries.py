@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,68 +12,15 @@ import pytest
 from tests.fixtures import fault_registry as faults
 from tests.fixtures import images
 from tests.fixtures.fault_registry import FaultRegistry
-from tests.fixtures.program import Program, Result, Terminal
+from tests.fixtures.names import Names, mirrored
+from tests.fixtures.program import Terminal
 from tests.fixtures.registry import Registry
-from tests.fixtures.store import Store
 
 pytestmark = pytest.mark.own
 
 IMAGE = images.make([{"file": b"x"}])
 OTHER = images.make([{"other": b"y"}])
 FOREIGN = images.make([{"file": b"x"}], architecture="s390x")
-
-
-class Names:
-    """A store and a configuration of its own."""
-
-    def __init__(self, program: Program, tmp_path: Path) -> None:
-        self.store, self.config = Store(program, tmp_path), tmp_path / "config/containers"
-        self.cache = tmp_path / "cache"
-        self.env: dict[str, str | None] = {
-            "XDG_CONFIG_HOME": str(tmp_path / "config"),
-            "XDG_CACHE_HOME": str(self.cache),
-            "REGISTRY_AUTH_FILE": str(tmp_path / "auth.json"),
-        }
-        self.write()
-
-    def write(self, text: str = "", name: str = "registries.conf") -> Path:
-        path = self.config / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        return path
-
-    def __call__(self, *words: str, check: int = 0) -> Result:
-        return self.store(*words, env=self.env, check=check)
-
-    def names(self) -> list[str]:
-        return self("images", "--format", "{{.Repository}}:{{.Tag}}").out.split()
-
-
-@pytest.fixture
-def names(program: Program, tmp_path: Path) -> Iterator[Names]:
-    made = Names(program, tmp_path)
-    yield made
-    made.write()
-    made.store.remove()
-
-
-@pytest.fixture
-def one() -> Iterator[FaultRegistry]:
-    with FaultRegistry() as running:
-        yield running
-
-
-@pytest.fixture
-def two() -> Iterator[FaultRegistry]:
-    with FaultRegistry() as running:
-        yield running
-
-
-def mirrored(location: FaultRegistry, mirror: FaultRegistry, more: str = "") -> str:
-    return (
-        f'[[registry]]\nprefix = "hub.test/team"\nlocation = "{location.host}/real"\n{more}'
-        f'[[registry.mirror]]\nlocation = "{mirror.host}/copy"\n'
-    )
 
 
 def test_a_mirror_is_asked_first_and_the_registry_not_at_all(

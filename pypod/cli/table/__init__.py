@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 GLOBAL_OPTIONS: tuple[Option, ...] = (
     ("--help -h", "help", "bool", "", "Show this text"),
     ("--log-level", "log_level", "str", "LEVEL", "Show messages from: debug, info, warn or error"),
+    ("--registries-conf", "registries_conf", "str", "FILE", "Read this registries.conf"),
     ("--root", "root", "str", "PATH", "Keep images and containers in this directory"),
     ("--runroot", "runroot", "str", "PATH", "Keep sockets in this directory"),
     ("--version -v", "version", "bool", "", "Show the version"),

@@ -38,7 +38,7 @@ GLOBAL_OPTIONS = frozenset(
     (
         "cdi-spec-dir cgroup-manager config connection conmon context debug default-mounts-file"
         " events-backend hooks-dir host identity imagestore module namespace network-cmd-path"
-        " network-config-dir noout out registries-conf remote runtime runtime-flag ssh"
+        " network-config-dir noout out remote runtime runtime-flag ssh"
         " storage-driver storage-opt syslog tls tls-ca tls-cert tls-key tls-verify tlscacert"
         " tlscert tlskey tlsverify tmpdir trace transient-store url volumepath"
     ).split()
