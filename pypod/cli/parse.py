@@ -62,6 +62,7 @@ class Args:
         self.root = ""
         self.runroot = ""
         self.log_level = ""
+        self.registries_conf = ""
         self._places: Places | None = None
 
     @property

@@ -25,7 +25,10 @@ _DROPPED = frozenset(
     )
 )
 """Options by their dest in the table."""
-_PATHS = frozenset("env_file pidfile rootfs authfile cert_dir label_file hosts_file".split())
+_PATHS = frozenset(
+    "env_file pidfile rootfs authfile cert_dir label_file hosts_file registries_conf"
+    " signature_policy".split()
+)
 """Options whose value is a path of the caller's."""
 
 
