@@ -156,7 +156,8 @@ def options(args: Args) -> CreateOptions:
     given = {field: getattr(args, field) for field in CreateOptions._fields if hasattr(args, field)}
     given["entrypoint"] = _entrypoint(args.entrypoint)
     if args.userns is None:
-        given["userns"] = os.environ.get("PODMAN_USERNS", "")
+        maps = (args.uidmap, args.gidmap, args.subuidname, args.subgidname)
+        given["userns"] = "" if any(maps) else os.environ.get("PODMAN_USERNS", "")
     option_files.read(args, given)
     given["command"] = tuple(args.command)
     args.attach = tuple(stream.lower() for stream in args.attach)  # devcontainers say STDOUT

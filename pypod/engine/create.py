@@ -64,7 +64,7 @@ def create(
     reserved = None
     try:
         kind = spec_idmaps.parse(options.userns).kind
-        if kind != "host":
+        if kind != "host" or _spelled_out(options):
             from pypod.engine import idmaps
 
             reserved = idmaps.reserve(places, alone=kind == "auto")
@@ -193,6 +193,14 @@ def _create(
     return Created(container, lock, config, document)
 
 
+def _spelled_out(options: CreateOptions) -> bool:
+    if not (options.uidmap or options.gidmap or options.subuidname or options.subgidname):
+        return False
+    from pypod.spec import idoptions
+
+    return idoptions.asked(options)
+
+
 def _map(
     places: Places,
     facts: HostFacts,
@@ -201,6 +209,10 @@ def _map(
     passwd: str,
     group: str,
 ) -> spec_idmaps.Chosen | None:
+    if _spelled_out(options):
+        from pypod.engine import idmaps
+
+        return idmaps.spelled_out(facts, options)
     if spec_idmaps.parse(options.userns).kind != "auto":
         return spec_idmaps.choose(options.userns, facts)
     from pypod.engine import idmaps

@@ -198,14 +198,27 @@ def unused(places: Places) -> tuple[list[str], Lock | None]:
                 create = container.create
             except NoSuchContainer:
                 continue
-            if create["options"].get("userns"):
-                kind = create.get("layers", "")
-                for chain in create["chain_ids"]:
-                    found -= {f"{kind}/{chain}", f"{kind}-copy/{chain}"}
+            kind = create.get("layers", "")
+            for chain in create["chain_ids"] if kind else ():
+                found -= {f"{kind}/{chain}", f"{kind}-copy/{chain}"}
     except (PypodError, KeyError):
         lock.close()
         return [], None
     return sorted(found), lock
+
+
+def spelled_out(facts: HostFacts, options: CreateOptions) -> idmaps.Chosen:
+    """Return the map of --uidmap and its like. Raises UsageError, PypodError."""
+    from pypod.kernel import userns
+    from pypod.spec import idoptions
+
+    name = options.subuidname or options.subgidname
+    ranges = {}
+    for kind, own in (("uid", options.subuidname), ("gid", options.subgidname)):
+        word = own or name
+        number = int(word) if word.isascii() and word.isdigit() else -1
+        ranges[kind] = userns.ranges(f"/etc/sub{kind}", word, number) if word else ()
+    return idoptions.choose(options, facts, ranges)
 
 
 def private(

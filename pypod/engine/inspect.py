@@ -190,6 +190,7 @@ def _host_config(
         "Tmpfs": _tmpfs(options.get("tmpfs") or ()),
         "UTSMode": options.get("uts") or "private",
         "UsernsMode": options.get("userns") or "",
+        **_id_maps(options, config),
         "ShmSize": inspect_mounts.shm_size(options.get("shm_size") or ""),
         "Runtime": "oci",
         "Init": bool(options.get("init")),
@@ -201,6 +202,19 @@ def _host_config(
             for one in config["process"].get("rlimits", ())
         ],
     }
+
+
+def _id_maps(options: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
+    """Return IDMappings, in ids of the host, of a container under another map than the default."""
+    words = ("uidmap", "gidmap", "subuidname", "subgidname")
+    if options.get("userns") in (None, "", "host", "private") and not any(map(options.get, words)):
+        return {}
+
+    def shown(key: str) -> list[str]:
+        extents = config["linux"][key]
+        return [f"{one['containerID']}:{one['hostID']}:{one['size']}" for one in extents]
+
+    return {"IDMappings": {"UidMap": shown("uidMappings"), "GidMap": shown("gidMappings")}}
 
 
 def _tmpfs(options: Any) -> dict[str, str]:

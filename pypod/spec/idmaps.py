@@ -150,9 +150,15 @@ def without_caller(default: Iterable[Extent]) -> tuple[Extent, ...]:
 
 
 def layers_name(facts: HostFacts, uid_map: Iterable[Extent], gid_map: Iterable[Extent]) -> str:
-    """Return the name of the directory of layers with the owners of a map. Raises PypodError."""
+    """Return the name of the directory of layers with the owners of a map. Raises PypodError.
+
+    Empty when they are those of the default map.
+    """
     pairs = ((facts.uid_map, uid_map), (facts.gid_map, gid_map))
-    names = [words(shift(default, wanted)).replace(",", "-") for default, wanted in pairs]
+    shifts = [shift(default, wanted) for default, wanted in pairs]
+    if all(first == name for one in shifts for first, name, _ in one):
+        return ""
+    names = [words(one).replace(",", "-") for one in shifts]
     name = "map-" + (names[0] if names[0] == names[1] else "_".join(names))
     if len(name) > _NAME_MOST:
         raise PypodError("--userns: the map has too many pieces")

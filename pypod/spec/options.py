@@ -92,6 +92,10 @@ class CreateOptions(Value):
     uts: str = ""
     # id maps (spec/idmaps.py)
     userns: str = ""
+    uidmap: tuple[str, ...] = ()
+    gidmap: tuple[str, ...] = ()
+    subuidname: str = ""
+    subgidname: str = ""
     # volumes
     mount: tuple[str, ...] = ()
     volumes_from: tuple[str, ...] = ()

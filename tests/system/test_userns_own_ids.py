@@ -70,6 +70,8 @@ def test_nomap_leaves_the_caller_out(pypod: Program, image: str, tmp_path: Path)
     first, count = own_ids()
     assert host_map(pypod, "n1") == [(0, first, count)]
     assert host_map(pypod, "n1", "gid") == [(0, *own_ids("gid"))]
+    maps = json.loads(pypod("inspect", "n1").out)[0]["HostConfig"]["IDMappings"]
+    assert maps["UidMap"] == [f"0:{first}:{count}"]
 
 
 @pytest.mark.passes("user")
@@ -381,3 +383,65 @@ def test_a_probe_that_could_not_run_is_tried_again(
     assert cache.read_text().split()[1] in ("yes", "no")
     pypod(*root, "rmi", image)
 
+
+
+@pytest.mark.passes("user")
+def test_a_map_can_be_spelled_out(pypod: Program, image: str, tmp_path: Path) -> None:
+    first, count = own_ids()
+    volume = ("-v", f"{tmp_path}:/shared")
+    script = "stat -c %u:%g /shared /bin/busybox; echo x > /shared/f; id -u; id -g"
+    words = ("--uidmap", "0:1:1000", "--uidmap", "2000:0:1", "--gidmap", "0:1:1000", "-u2000:7")
+    tmp_path.chmod(0o777)
+    said = lines(pypod, image, *words, *volume, script=script)
+    assert said == ["2000:65534", "0:0", "2000", "7"]
+    made = (tmp_path / "f").stat()
+    assert (made.st_uid, made.st_gid) == (os.getuid(), own_ids("gid")[0] + 7)
+    pypod("run", "-d", "--name", "s1", *NONE, "--gidmap", "+g70000:@" + str(own_ids("gid")[0]),
+          image, *SLEEP)  # fmt: skip
+    assert host_map(pypod, "s1") == [(0, os.getuid(), 1), (1, first, count)]
+    assert host_map(pypod, "s1", "gid")[-1] == (70000, own_ids("gid")[0], 1)
+    env = {"PODMAN_USERNS": "keep-id"}
+    ran = pypod("run", "--rm", *NONE, "--uidmap", "0:0:65537", image, "id", "-u", env=env)
+    assert ran.out == "0\n"
+
+
+@pytest.mark.passes("user")
+def test_ids_can_be_those_of_a_name(pypod: Program, image: str) -> None:
+    me = pwd.getpwuid(os.getuid()).pw_name
+    words = ("--subuidname", me, "--subgidname", me)
+    pypod("run", "-d", "--name", "s2", *NONE, *words, image, *SLEEP)
+    assert host_map(pypod, "s2") == [(0, *own_ids())]
+    assert host_map(pypod, "s2", "gid") == [(0, *own_ids("gid"))]
+    ran = pypod("run", "--rm", *NONE, "--subuidname", "nobody", image, "true", check=125)
+    assert "nobody has no ids in /etc/subuid" in ran.err
+    for options in (("--userns=host", "--uidmap=0:0:1"), ("--subgidname=x", "--gidmap=0:0:1")):
+        ran = pypod("run", "--rm", *NONE, *options, image, "true", check=125)
+        assert "exclude each other" in ran.err
+
+
+@pytest.mark.passes("root")
+def test_root_maps_any_ids(pypod: Program, image: str) -> None:
+    pypod("run", "-d", "--name", "s3", *NONE, "--uidmap", "0:700000:5000", image, *SLEEP)
+    assert host_map(pypod, "s3") == [(0, 700000, 5000)] == host_map(pypod, "s3", "gid")
+    assert pypod("exec", "s3", "stat", "-c", "%u:%g", "/bin/busybox").out == "0:0\n"
+    ran = pypod("run", "--rm", *NONE, "--subuidname", "nobody", image, "true", check=125)
+    assert "nobody has no ids in /etc/subuid" in ran.err
+
+
+@pytest.mark.passes("user")
+def test_containers_with_ids_of_their_own_cannot_touch_each_other(
+    pypod: Program, image: str, tmp_path: Path
+) -> None:
+    """security.md A74: not even the files that one leaves in a place that both have."""
+    tmp_path.chmod(0o777)
+    volume = ("-v", f"{tmp_path}:/shared", *NONE, "--userns", "auto")
+    script = "umask 077; echo secret > /shared/one; exec sleep 100"
+    pypod("run", "-d", "--name", "sib1", *volume, image, "sh", "-c", script)
+    assert within(10, (tmp_path / "one").exists)
+    script = (
+        "cat /shared/one; echo x >> /shared/one; chown 0 /shared/one; stat -c %u /shared/one;"
+        " ps | grep -c 'sleep 10[0]'; kill -0 1 && id -u"
+    )
+    ran = pypod("run", "--rm", *volume, image, "sh", "-c", script)
+    assert ran.out.split() == ["65534", "0", "0"]
+    assert ran.err.count("ermission denied") == 2 and "not permitted" in ran.err

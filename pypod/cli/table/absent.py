@@ -48,7 +48,7 @@ _CREATE = (
     "cgroup-conf cgroup-parent"
     " chrootdirs decryption-key device-cgroup-rule"
     " domainname env-merge"
-    " gidmap gpus group-entry health-cmd health-interval health-log-destination"
+    " gpus group-entry health-cmd health-interval health-log-destination"
     " health-max-log-count health-max-log-size health-on-failure health-retries"
     " health-start-interval health-start-period health-startup-cmd health-startup-interval"
     " health-startup-retries health-startup-success health-startup-timeout health-timeout"
@@ -57,8 +57,8 @@ _CREATE = (
     " no-healthcheck passwd passwd-entry"
     " pod pod-id-file preserve-fd rdt-class"
     " requires restart rmi runtime"
-    " seccomp-policy secret shm-size-systemd storage-opt subgidname subuidname"
-    " uidmap use-api-socket"
+    " seccomp-policy secret shm-size-systemd storage-opt"
+    " use-api-socket"
     " volume-driver"
 )
 

@@ -18,4 +18,8 @@ IDMAP_OPTIONS: tuple[Option, ...] = (
         "MODE",
         "Ids: host (you are root inside), keep-id[:uid=,gid=,size=], nomap, auto[:size=]",
     ),
+    ("--uidmap", "uidmap", "list", "[FLAGS]ID:FROM[:COUNT]", "User ids one by one"),
+    ("--gidmap", "gidmap", "list", "[FLAGS]ID:FROM[:COUNT]", "Group ids one by one"),
+    ("--subuidname", "subuidname", "str", "NAME", "Ids of this name in /etc/subuid"),
+    ("--subgidname", "subgidname", "str", "NAME", "Ids of this name in /etc/subgid"),
 )
