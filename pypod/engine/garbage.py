@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What no image has: blobs and layers that killed commands left, parts of blobs, and on request
-the blobs of layers that are unpacked.
+"""What no image has: blobs, layers and summaries that killed commands left, parts of blobs, names
+that lead nowhere, and on request the blobs of layers that are unpacked.
 
 While another command takes an image in, nothing is touched: what it brought has no name yet.
 """
@@ -14,7 +14,7 @@ from pypod.engine.remove_tree import remove_tree
 from pypod.errors import NoSuchContainer, PypodError
 from pypod.kernel.locks import Lock
 from pypod.oci import digest as oci_digest
-from pypod.store import blobs, layout, objects
+from pypod.store import blobs, layout, objects, summary
 from pypod.store.layers import Layers
 from pypod.value import Value
 
@@ -55,6 +55,10 @@ def collect(places: Places, facts: HostFacts) -> Freed:
         for size in _drop_parts(places):
             found[0] += size
             found[1] += 1
+        layout.clear_staged(places)
+        for size in summary.remove_others(places, {layout.image_of(one) for one in descriptors}):
+            found[0] += size
+            found[1] += 1
         if _all_known(places):
             trash.extend(_drop_layers(places, chains))
         trash.extend(_drop_other_maps(places))
@@ -62,6 +66,8 @@ def collect(places: Places, facts: HostFacts) -> Freed:
     layout.locked(places, act)
     for path in trash:
         remove_tree(places, path, facts)
+    for name in objects.known_names(places):
+        objects.free_dead_name(places, name)
     return Freed(found[0], found[1] + len(trash))
 
 
@@ -204,9 +210,8 @@ def _drop_layers(places: Places, needed: set[str]) -> list[str]:
             path = f"{places.trash}/{name}.{os.urandom(4).hex()}"
             os.rename(f"{directory}/{name}", path)
             gone.append(path)
-            for suffix in (".passwd", ".group"):
-                try:
-                    os.unlink(f"{directory}/{name}{suffix}")
-                except FileNotFoundError:
-                    pass
+        for name in _entries(directory):  # of those, and of layers that came or went halfway
+            chain, dot, _kind = name.partition(".")
+            if dot and len(chain) == 64 and not os.path.isdir(f"{directory}/{chain}"):
+                os.unlink(f"{directory}/{name}")
     return gone

@@ -75,8 +75,21 @@ def _write(places: Places, descriptors: list[dict[str, Any]]) -> None:
         _replace(places, "oci-layout", _LAYOUT)
 
 
+def clear_staged(places: Places) -> None:
+    """Delete what a writer left that was killed; the caller is within `change` or `locked`."""
+    for name in ("index.json", "oci-layout"):
+        try:
+            os.unlink(_staged(places, name))
+        except FileNotFoundError:
+            pass
+
+
+def _staged(places: Places, name: str) -> str:
+    return f"{places.images}/.{name}.new"
+
+
 def _replace(places: Places, name: str, text: str) -> None:
-    staged = f"{places.images}/.{name}.new"
+    staged = _staged(places, name)
     with open(staged, "wb", buffering=0) as file:
         file.write(text.encode())
         if places.durable:

@@ -240,18 +240,23 @@ def claim_name(places: Places, name: str, id: str) -> None:
             os.symlink(f"../containers/{id}", link)
             return
         except FileExistsError:
-            holder = _name_target(places, name)
-        if holder is None:
-            continue
-        if _exists(places, holder):
+            holder = free_dead_name(places, name)
+        if holder:
             raise NameInUse(
                 f'the container name "{name}" is already in use by {holder}:'
                 " that name is already in use",
                 hint=f"remove it (pypod rm {name}), choose another name, or use --replace",
             )
-        # The holder was killed before its record existed, or after it was put in the trash.
-        _drop_name(places, name, holder)
     raise NameInUse(f'the container name "{name}" is being claimed by another command')
+
+
+def free_dead_name(places: Places, name: str) -> str | None:
+    """Take a name away whose holder was killed while it came or went; return a live holder."""
+    holder = _name_target(places, name)
+    if holder is not None and not _exists(places, holder):
+        _drop_name(places, name, holder)
+        return None
+    return holder
 
 
 def _exists(places: Places, id: str) -> bool:
@@ -259,8 +264,8 @@ def _exists(places: Places, id: str) -> bool:
         return True
     try:
         lock = Lock(f"{places.tmp}/container-{id}")
-    except OSError:
-        return False
+    except OSError:  # it may have been published meanwhile
+        return os.path.isdir(f"{places.containers}/{id}")
     with_owner = not lock.take(wait=False)
     lock.close()
     return with_owner or os.path.isdir(f"{places.containers}/{id}")

@@ -87,3 +87,28 @@ def remove(places: Places, image_id: str) -> None:
         os.unlink(path(places, image_id))
     except FileNotFoundError:
         pass
+
+
+def remove_others(places: Places, image_ids: set[str]) -> list[int]:
+    """Delete the summaries of all other images, and half-written ones of the dead; return sizes.
+
+    Whoever is about to add an image may lose one: it is made again by the first reader.
+    """
+    kept = {os.path.basename(path(places, image_id)) for image_id in image_ids if image_id}
+    sizes: list[int] = []
+    try:
+        names = os.listdir(places.summaries)
+    except FileNotFoundError:
+        return sizes
+    for name in names:
+        writer = name.removesuffix(".new").rpartition(".")[2]
+        if name in kept or (writer.isdecimal() and os.path.exists(f"/proc/{writer}")):
+            continue
+        file = f"{places.summaries}/{name}"
+        try:
+            size = os.stat(file).st_size
+            os.unlink(file)
+        except FileNotFoundError:
+            continue
+        sizes.append(size)
+    return sizes

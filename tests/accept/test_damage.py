@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import random
 import shutil
-import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,52 +32,6 @@ def image(registry: Registry, name: str) -> tuple[images.Image, str]:
     noise = random.Random(7).randbytes(500_000)
     made = images.make([images.busybox_files(), {"noise": noise}], {"Cmd": ["sh"]})
     return made, registry.push(made, name)
-
-
-def killed(store: Store, seconds: float, *words: str) -> None:
-    """Start a command and kill it after so long."""
-    command = store.start(*words)
-    time.sleep(seconds)
-    command.send_signal(signal.SIGKILL)
-    command.communicate()
-
-
-def nothing_stranded(store: Store) -> None:
-    store("image", "prune", "-f")
-    store("system", "check")
-    assert "that no image has" not in store("system", "check").out
-    for place in ("tmp", "trash", "images/partial"):
-        where = store.root / place
-        assert not where.exists() or not list(where.iterdir()), place
-
-
-def test_s41_a_killed_pull_strands_nothing(store: Store, registry: Registry) -> None:
-    _made, name = image(registry, "accept/s41")
-    for point in range(POINTS):
-        killed(store, 0.05 + 0.06 * point, "pull", "-q", name)
-        store("pull", "-q", name)
-        assert store("run", "--rm", NONE, name, "echo", "ok").line == "ok"
-        nothing_stranded(store)
-        store("rmi", "-f", name)
-        nothing_stranded(store)
-        assert not list((store.root / "images/blobs/sha256").iterdir())
-
-
-def test_s42_killed_rmi_rm_and_commit_strand_nothing(store: Store, registry: Registry) -> None:
-    _made, name = image(registry, "accept/s42")
-    for point in range(POINTS):
-        store("pull", "-q", name)
-        store("run", NONE, "--name", "c", name, "sh", "-c", "cp /noise /more")
-        killed(store, 0.03 + 0.05 * point, "commit", "-q", "c", "made")
-        store("commit", "-q", "c", "made")
-        store("run", "--rm", NONE, "made", "busybox", "cmp", "/noise", "/more")
-        nothing_stranded(store)
-        killed(store, 0.02 + 0.02 * point, "rm", "c")
-        store("rm", "-a", "-f", "-t", "0")
-        killed(store, 0.02 + 0.02 * point, "rmi", "-a")
-        store("rmi", "-a", "-f")
-        nothing_stranded(store)
-        assert not list((store.root / "images/blobs/sha256").iterdir())
 
 
 def flip(path: Path) -> None:
