@@ -75,10 +75,9 @@ def run(argv: list[str]) -> int:
     except Exception as error:
         if log.debugging():
             raise
-        _report(
-            f"Error: {type(error).__name__}: {error}\n"
-            "Hint: this is a bug of pypod; --log-level debug shows where\n"
-        )
+        from pypod.cli import wrong
+
+        _report(wrong.unforeseen(error))
         return EXIT_ENGINE
 
 

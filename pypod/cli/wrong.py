@@ -6,9 +6,12 @@ Only wrong command lines and failures load this.
 
 from __future__ import annotations
 
+import errno
+
 from pypod.cli import table
 from pypod.cli.table import absent
 from pypod.errors import NoSuchObject, UsageError
+from pypod.output.columns import harmless
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 
     from pypod.cli.parse import Args, Values
     from pypod.errors import PypodError
+
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
 
 def cure(error: PypodError, args: Args | None = None) -> str:
@@ -27,6 +32,19 @@ def cure(error: PypodError, args: Args | None = None) -> str:
     elif args is not None and args.handler:
         near = _nearest_value(error.message, args)
     return f'did you mean "{near}"? {hint}'.rstrip() if near else hint
+
+
+def unforeseen(error: Exception) -> str:
+    """Return what is said of an error that nobody expected: the disk's, else a bug of ours."""
+    if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+        where = f"{error.filename}: " if error.filename else ""
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        hint = "Hint: pypod system prune makes room\n" if full else ""
+        return f"Error: {harmless(where)}{error.strerror}\n{hint}"
+    return (
+        f"Error: {type(error).__name__}: {error}\n"
+        "Hint: this is a bug of pypod; --log-level debug shows where\n"
+    )
 
 
 def _nearest_value(message: str, args: Args) -> str:

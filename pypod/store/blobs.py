@@ -221,7 +221,7 @@ class Writer:
                 view = view[os.write(self._lock.fd, view) :]
         except OSError as error:
             raise PypodError(
-                f"cannot write blob {self.digest[:19]}: {error.strerror}"
+                f"cannot write {self._partial}: {error.strerror}"
                 f" ({self.size - self.offset} more bytes are needed)",
                 hint="make room and try again",
             ) from None

@@ -8,9 +8,10 @@ Writers hold images/.lock from read to rename and no longer; readers never lock.
 
 from __future__ import annotations
 
+import errno
 import os
 
-from pypod.errors import CorruptStore
+from pypod.errors import CorruptStore, NoSpace
 from pypod.kernel import fastjson
 from pypod.kernel.locks import Lock
 from pypod.oci.manifest import OCI_INDEX, OCI_MANIFEST
@@ -33,6 +34,8 @@ CONFIG = "io.pypod.config"
 LIST = "io.pypod.list"
 """Annotation: the name of a list of images."""
 
+_RESERVE = ".reserve"
+_PAGE = 4096
 _LAYOUT = '{"imageLayoutVersion":"1.0.0"}'
 
 
@@ -71,6 +74,7 @@ def change(
 def _write(places: Places, descriptors: list[dict[str, Any]]) -> None:
     document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": descriptors}
     _replace(places, "index.json", fastjson.dumps(document))
+    _keep_reserve(places)
     if not os.path.exists(places.images + "/oci-layout"):
         _replace(places, "oci-layout", _LAYOUT)
 
@@ -90,15 +94,62 @@ def _staged(places: Places, name: str) -> str:
 
 def _replace(places: Places, name: str, text: str) -> None:
     staged = _staged(places, name)
-    with open(staged, "wb", buffering=0) as file:
-        file.write(text.encode())
-        if places.durable:
-            os.fsync(file.fileno())
+    try:
+        _put(places, staged, text, "wb")
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _spend_reserve(places, staged, len(text.encode()), error)
+        _put(places, staged, text, "r+b")
     os.rename(staged, f"{places.images}/{name}")
     if places.durable:
         directory = os.open(places.images, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         os.fsync(directory)
         os.close(directory)
+
+
+def _put(places: Places, path: str, text: str, mode: str) -> None:
+    with open(path, mode, buffering=1 << 16) as file:  # unbuffered, a full disk would cut it short
+        file.write(text.encode())
+        file.truncate()
+        if places.durable:
+            os.fsync(file.fileno())
+
+
+def _keep_reserve(places: Places) -> None:
+    """Keep as much room as index.json takes: who removes an image from a full disk needs it."""
+    path = f"{places.images}/{_RESERVE}"
+    size = -os.stat(places.images + "/index.json").st_size // _PAGE * -_PAGE
+    try:
+        if os.stat(path).st_size >= size:
+            return
+    except FileNotFoundError:
+        pass
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return
+    try:
+        os.posix_fallocate(fd, 0, size)
+    except OSError:
+        os.unlink(path)  # it is not what its size says
+    finally:
+        os.close(fd)
+
+
+def _spend_reserve(places: Places, staged: str, size: int, error: OSError) -> None:
+    path = f"{places.images}/{_RESERVE}"
+    try:
+        enough = os.stat(path).st_size >= size
+    except FileNotFoundError:
+        enough = False
+    if not enough:
+        try:
+            os.unlink(staged)
+        except FileNotFoundError:
+            pass
+        raise NoSpace(f"{places.images}/index.json: {error.strerror}, {size} bytes are needed")
+    os.rename(path, staged)
 
 
 def notes_of(descriptor: dict[str, Any]) -> dict[str, str]:

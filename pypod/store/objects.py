@@ -177,7 +177,7 @@ class Container:
     def write(self, name: str, text: str) -> None:
         """Replace a file of the record atomically; the caller holds the lock."""
         staged = f"{self.directory}/.{name}.new"
-        with open(staged, "wb", buffering=0) as file:
+        with open(staged, "wb", buffering=1 << 16) as file:
             file.write(text.encode("utf-8", "surrogateescape"))
         os.rename(staged, f"{self.directory}/{name}")
 
@@ -326,9 +326,9 @@ class Staging:
         fd = os.open(
             f"{self.directory}/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode
         )
-        with open(fd, "wb", buffering=0) as file:
-            file.write(text.encode("utf-8", "surrogateescape"))
+        with open(fd, "wb", buffering=1 << 16) as file:
             os.fchmod(fd, mode)
+            file.write(text.encode("utf-8", "surrogateescape"))
 
     def sync(self) -> None:
         """Bring what was written to the disk: after a power cut it is whole or not there."""

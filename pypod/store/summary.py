@@ -30,8 +30,9 @@ def write(places: Places, image: ImageRecord) -> None:
     final = path(places, image.id)
     staged = f"{final}.{os.getpid()}.new"
     os.makedirs(places.summaries, mode=0o700, exist_ok=True)
-    with open(staged, "wb", buffering=0) as file:
+    with open(staged, "wb", buffering=1 << 16) as file:
         file.write(fastjson.dumps(image.to_summary()).encode())
+        file.flush()
         if places.durable:
             os.fsync(file.fileno())
     os.rename(staged, final)

@@ -118,7 +118,7 @@ class Volume:
 
 
 def _write(path: str, text: str) -> None:
-    with open(path, "wb", buffering=0) as file:
+    with open(path, "wb", buffering=1 << 16) as file:
         file.write(text.encode("utf-8", "surrogateescape"))
 
 

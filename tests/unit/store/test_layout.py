@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -144,3 +145,17 @@ def test_writers_at_the_same_time_lose_no_name(places: Places) -> None:
     for child in children:
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert sorted(names(places)["a"]) == [f"x/n:{a}-{b}" for a in range(8) for b in range(5)]
+
+
+def test_what_cannot_be_written_whole_takes_no_place(places: Places) -> None:
+    # A write that fills the disk up is short, and no error: only the next one is.
+    layout.set_names(places, descriptor("a"), ["x/a:1"])
+    before = names(places)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            layout.set_names(places, descriptor("b"), [f"x/b{number}:1" for number in range(40)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert names(places) == before
