@@ -11,11 +11,11 @@ from __future__ import annotations
 import os
 
 from pypod.engine import garbage, images, layer_health, place, remote, unpack
-from pypod.errors import CorruptStore, NoSpace, NoSuchContainer, PypodError
+from pypod.errors import CorruptStore, NoSpace, NoSuchContainer, NoSuchVolume, PypodError
 from pypod.kernel import fastjson, log
 from pypod.oci import manifest as oci
 from pypod.oci import reference
-from pypod.store import blobs, layout, objects
+from pypod.store import blobs, layout, objects, volumes
 from pypod.store.layers import Layers
 from pypod.value import Value
 
@@ -47,7 +47,7 @@ class Damage(Value):
 
 
 def find(places: Places, facts: HostFacts, *, quick: bool) -> Iterator[Damage]:
-    """Yield all damage of images and containers; `quick` looks at sizes instead of digests.
+    """Yield all damage of images, containers, volumes; `quick` looks at sizes, not at digests.
 
     Raises CorruptStore when index.json cannot be read.
     """
@@ -65,6 +65,20 @@ def find(places: Places, facts: HostFacts, *, quick: bool) -> Iterator[Damage]:
             except CorruptStore as error:
                 text = error.message.partition(": ")[2]
                 yield Damage(_RECORD, f"container {container.id[:12]}", text)
+        for read in (container.pids, container.exit):
+            try:
+                read()
+            except CorruptStore as error:
+                text = error.message.partition(": ")[2]
+                yield Damage(_RECORD, f"container {container.id[:12]}", text)
+    for volume in volumes.every(places):
+        try:
+            volume.document  # noqa: B018 - read for its errors
+        except NoSuchVolume:
+            if os.path.isdir(volume.directory):
+                yield Damage(_RECORD, f"volume {volume.name}", "volume.json is missing")
+        except CorruptStore as error:
+            yield Damage(_RECORD, f"volume {volume.name}", error.message.partition(": ")[2])
 
 
 def _entries(places: Places) -> list[dict[str, Any]]:
@@ -172,7 +186,7 @@ def repair(places: Places, facts: HostFacts, damage: Damage) -> None:
     entry = damage.entry
     if damage.kind == _RECORD or entry is None:
         raise PypodError(
-            f"{damage.noun}: {damage.text}", hint=f"pypod rm -f {damage.noun.split()[-1]}"
+            f"{damage.noun}: {damage.text}", hint=_remover(damage.noun)
         )
     if damage.kind == _LAYER:
         image = images.load(places, entry)
@@ -185,6 +199,11 @@ def repair(places: Places, facts: HostFacts, damage: Damage) -> None:
         unpack.unpack_stored(places, facts, image)
         return
     _replace(places, damage, entry)
+
+
+def _remover(noun: str) -> str:
+    kind, _, name = noun.partition(" ")
+    return f"pypod volume rm {name}" if kind == "volume" else f"pypod rm -f {name}"
 
 
 def _fetch_dropped(

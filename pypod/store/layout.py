@@ -75,8 +75,15 @@ def _write(places: Places, descriptors: list[dict[str, Any]]) -> None:
     document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": descriptors}
     _replace(places, "index.json", fastjson.dumps(document))
     _keep_reserve(places)
-    if not os.path.exists(places.images + "/oci-layout"):
+    if not _has_marker(places):
         _replace(places, "oci-layout", _LAYOUT)
+
+
+def _has_marker(places: Places) -> bool:
+    try:
+        return os.stat(places.images + "/oci-layout").st_size == len(_LAYOUT)
+    except FileNotFoundError:
+        return False
 
 
 def clear_staged(places: Places) -> None:

@@ -123,7 +123,7 @@ class Container:
     def _line(self, name: str) -> str:
         try:
             with open(f"{self.directory}/{name}", "rb", buffering=0) as file:
-                return file.read(4096).decode("ascii", "replace")
+                return file.read(4096).decode("ascii", "replace").strip("\0\n")  # a power cut's
         except (FileNotFoundError, NotADirectoryError):
             return ""
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* strike NUMBER command|all FILE PROGRAM ...
+/* strike NUMBER command|all|DIRECTORY FILE PROGRAM ...
  *
  * Runs a program and kills it with SIGKILL just before the NUMBER-th of those system calls that
  * change something: in whichever of its threads, and in whichever of its children, that comes.
  * "command" kills the process that was started and leaves its children alone, as `kill -9 PID`
- * does; "all" kills the whole family at once, as the end of a service or of the memory does.
+ * does; "all" kills the whole family at once, as the end of a service or of the memory does; a
+ * directory is a file system that loses its disk first, as in a power cut: nothing more reaches it.
  * FILE gets how many such calls there were. Exit code: the program's own, or 137.
  *
  * newuidmap and newgidmap are let go before they start: traced, they would get no rights. */
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -65,6 +67,18 @@ static int needs_rights(pid_t pid, const struct __ptrace_syscall_info *call)
     if (process_vm_readv(pid, &here, 1, &there, 1, 0) < 0)
         return 1; /* it hides from us, as pypod-init does */
     return strstr(path, "newuidmap") || strstr(path, "newgidmap");
+}
+
+/* EXT4_IOC_SHUTDOWN, NOLOGFLUSH: xfs's and f2fs's too. */
+static int cut(const char *directory)
+{
+    unsigned int how = 2;
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || ioctl(fd, _IOR('X', 125, unsigned int), &how) < 0) {
+        perror("strike: shutdown");
+        return -1;
+    }
+    return close(fd);
 }
 
 static int finish(const char *file, long count, int code)
@@ -118,7 +132,7 @@ int main(int argc, char **argv)
     if (argc < 5)
         return 125;
     long wanted = strtol(argv[1], NULL, 10), count = 0;
-    int all = !strcmp(argv[2], "all"), status;
+    int all = strcmp(argv[2], "command") != 0, status;
     pid_t first = fork();
     if (first == 0)
         start(argv + 4);
@@ -145,6 +159,8 @@ int main(int argc, char **argv)
             ptrace(PTRACE_SYSCALL, pid, 0, 0);
             continue;
         }
+        if (argv[2][0] == '/' && cut(argv[2]) < 0)
+            return finish(argv[3], count, 125);
         if (all)
             return finish(argv[3], count, 137); /* EXITKILL: all die now */
         killed = 1;

@@ -52,6 +52,9 @@ def test_the_directory_is_an_oci_image_layout(places: Places) -> None:
     assert document["schemaVersion"] == 2
     assert document["manifests"][0]["annotations"][layout.REF_NAME] == "x/a:1"
     assert not list(root.glob(".*.new"))
+    (root / "oci-layout").write_text("")  # a disk lost it
+    layout.set_names(places, descriptor("a"), ["x/a:2"])
+    assert json.loads((root / "oci-layout").read_text()) == {"imageLayoutVersion": "1.0.0"}
 
 
 def test_an_image_without_a_name_is_known(places: Places) -> None:
