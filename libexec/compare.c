@@ -127,6 +127,8 @@ static bool same(const char *path, const struct stat *first, const struct stat *
         return false;
     if (S_ISDIR(first->st_mode))
         return same_opened(path, true);
+    if (S_ISCHR(first->st_mode)) /* a whiteout, as old as the unpacking */
+        return first->st_rdev == second->st_rdev;
     if (first->st_size != second->st_size || first->st_rdev != second->st_rdev ||
         first->st_mtim.tv_sec != second->st_mtim.tv_sec || first->st_mtim.tv_nsec != second->st_mtim.tv_nsec)
         return false;

@@ -8,6 +8,7 @@ layer that has its name is whole.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import threading
@@ -40,6 +41,15 @@ _SETPIPE_SIZE = 1031
 _WORKERS = 3
 
 
+def _mkdir(path: str, mode: int) -> None:
+    try:
+        os.mkdir(path, mode)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise NoSpace(f"{path}: {error.strerror}") from None
+        raise
+
+
 class Staging:
     """A directory for the layers of one image on their way; use it in a `with` block."""
 
@@ -48,7 +58,7 @@ class Staging:
         self.layers = Layers(places, facts)
         while True:
             self.directory = f"{places.tmp}/unpack-{os.getpid()}-{os.urandom(4).hex()}"
-            os.mkdir(self.directory, 0o700)
+            _mkdir(self.directory, 0o700)
             try:
                 self._lock = Lock(self.directory)
                 self._lock.take()
@@ -133,7 +143,7 @@ class Layer:
         self.chain, self._diff_id = chain, diff_id
         self._store = staging.places.graph
         directory = f"{staging.directory}/{chain}"
-        os.mkdir(directory, 0o755)
+        _mkdir(directory, 0o755)
         os.chmod(directory, 0o755)
         self._directory = directory
         self._inflater = packing.inflater(compression, self._take)

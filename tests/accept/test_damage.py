@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import shutil
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from tests.fixtures.store import Store
 
 pytestmark = pytest.mark.own
 NONE = "--network=none"
+NOISE = random.Random(7).randbytes(500_000)
 
 
 @pytest.fixture
@@ -29,8 +32,7 @@ def store(program: Program, tmp_path: Path) -> Iterator[Store]:
 
 
 def image(registry: Registry, name: str) -> tuple[images.Image, str]:
-    noise = random.Random(7).randbytes(500_000)
-    made = images.make([images.busybox_files(), {"noise": noise}], {"Cmd": ["sh"]})
+    made = images.make([images.busybox_files(), {"noise": NOISE}], {"Cmd": ["sh"]})
     return made, registry.push(made, name)
 
 
@@ -90,6 +92,55 @@ def test_s46_pull_repairs_a_blob(store: Store, registry: Registry, place: str) -
     assert store("system", "check").out == ""
     assert store.blob(digest).read_bytes() == made.blobs.get(digest, made.manifest)
     store("run", "--rm", NONE, name, "test", "-s", "/noise")
+
+
+@pytest.mark.parametrize("how", ["flipped", "emptied", "gone", "another mode"])
+def test_s46_pull_repairs_an_unpacked_file_that_check_has_named(
+    store: Store, registry: Registry, how: str
+) -> None:
+    made, name = image(registry, f"accept/s46-file-{os.getpid()}")
+    other = registry.push(images.busybox({"Cmd": ["true"]}), f"accept/s46-intact-{os.getpid()}")
+    store("pull", "-q", name)
+    store("pull", "-q", other)
+    (path,) = (store.root / "layers").glob("*/*/noise")
+    if how == "flipped":
+        times = path.stat().st_atime_ns, path.stat().st_mtime_ns
+        flip(path)
+        os.utime(path, ns=times)
+    elif how == "emptied":
+        os.truncate(path, 0)
+    elif how == "gone":
+        path.unlink()
+    else:
+        path.chmod(0o4755)
+    found = store("system", "check", check=125)
+    assert name in found.out
+    assert "noise" in found.out
+    assert other not in found.out
+    store("run", "--rm", NONE, other, "true")
+    assert store("pull", "-q", name).line == made.id[7:]
+    assert store("system", "check").out == ""
+    said = store("run", "--rm", NONE, name, "sh", "-c", "sha256sum /noise; stat -c %a /noise").out
+    assert said.split() == [hashlib.sha256(NOISE).hexdigest(), "/noise", "644"]
+
+
+def test_s46_check_says_nothing_of_intact_layers(store: Store, registry: Registry) -> None:
+    # podman #25101: alarms about images in which nothing is wrong.
+    below = {"d": images.directory(), "d/gone": b"1", "d/kept": b"2", "o": images.directory()}
+    info = {kind: tarfile.TarInfo(kind) for kind in ("hard", "pipe", "device")}
+    info["hard"].type, info["hard"].linkname = tarfile.LNKTYPE, "d/kept"
+    info["pipe"].type, info["device"].type = tarfile.FIFOTYPE, tarfile.CHRTYPE
+    above = {"d/.wh.gone": b"", "o/.wh..wh..opq": b"", "o/new": b"3", "implied/by/a": b"4"}
+    layers = [images.busybox_files(), {**below, "o/old": b"0"}, {**above, **info}]
+    name = registry.push(images.make(layers, {"Cmd": ["sh"]}), f"accept/s46-odd-{os.getpid()}")
+    store("pull", "-q", name)
+    store("run", NONE, "--name", "c", name, "sh", "-c", "rm /d/kept /hard; touch /o; mkdir /n")
+    store("commit", "-q", "c", "made:1")
+    script = "cat /o/new /implied/by/a; ls /o; test ! -e /d/kept"
+    assert store("run", "--rm", NONE, "made:1", "sh", "-c", script).out == "34new\n"
+    assert store("system", "check").out == ""
+    store("run", "--rm", NONE, "made:1", "sh", "-c", "ls -lR / >/dev/null; touch /d /o")
+    assert store("system", "check").out == ""
 
 
 OF_THE_CONTAINER = ("containerenv", "hosts", "hostname", "resolv.conf", ".reserve")

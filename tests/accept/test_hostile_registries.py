@@ -10,7 +10,6 @@ import base64
 import json
 import os
 import ssl
-import stat
 import time
 from pathlib import Path
 
@@ -81,47 +80,6 @@ def test_s32_a_redirect_takes_no_credentials_along(
         assert len(first.paths("/blobs/")) <= 3 * 11
 
 
-REALMS = [
-    "http://{own}/token",
-    "http://169.254.169.254/token",
-    "http://127.0.0.1:{port}/token",
-    "https://127.0.0.1:{port}/token",
-    "http://127.0.0.3:{port}/token",
-]
-
-
-@pytest.mark.parametrize("realm", REALMS)
-def test_s33_a_realm_elsewhere_gets_no_credentials(
-    store: Store, image: images.Image, tmp_path: Path, realm: str
-) -> None:
-    # 127.0.0.2 over TLS stands for a registry elsewhere: another host than its realms'.
-    certificate = faults.certificate(tmp_path, "own", host="127.0.0.2")
-    env: dict[str, str | None] = {"SSL_CERT_FILE": str(certificate)}
-    with FaultRegistry(certificate, "127.0.0.2") as first, FaultRegistry(address="") as other:
-        name = first.serve("app", "1", image)
-        wanted = realm.format(own=first.host, port=other.port)
-        challenge = f'Bearer realm="{wanted}",service="t",scope="repository:app:pull"'
-        first.fault("/v2/", faults.needs("Bearer never", challenge))
-        error = refused(store, "pull", "-q", *CREDS, name, env=env)
-        assert "realm" in error or "no credentials" in error or "https" in error
-        assert SECRET not in error
-        assert other.requests == []
-        assert sent(first) == []
-
-
-def test_s33_an_upload_elsewhere_gets_no_credentials(
-    store: Store, faulty: FaultRegistry, image: images.Image, name: str
-) -> None:
-    store("pull", "-q", name)
-    with FaultRegistry() as target, FaultRegistry() as other:
-        away = {"Location": f"{other.url}/v2/app/blobs/uploads/1"}
-        target.fault("POST /v2/", faults.status(202, away))
-        target.fault("/v2/", faults.needs(BASIC, 'Basic realm="x"'))
-        store("push", "-q", *CREDS, name, f"{target.host}/app:1", check=None)
-        assert any(one.method == "POST" for one in target.requests)
-        assert sent(other) == []
-
-
 @pytest.mark.parametrize("wrong", ["self-signed", "wrong name", "expired", "TLS 1.0"])
 def test_s35_bad_tls_is_refused_and_stores_nothing(
     store: Store, image: images.Image, tmp_path: Path, wrong: str
@@ -145,67 +103,6 @@ def test_s35_bad_tls_is_refused_and_stores_nothing(
         assert "TLS" in error or "certificate" in error
         assert registry.requests == []
         assert store.files() == {}
-
-
-def test_s37_a_password_is_in_one_file_for_its_owner_only(
-    store: Store, faulty: FaultRegistry, name: str, tmp_path: Path
-) -> None:
-    faulty.fault("/v2/", faults.needs(BASIC, 'Basic realm="x"'))
-    home: dict[str, str | None] = {
-        "HOME": str(tmp_path),
-        "XDG_RUNTIME_DIR": str(tmp_path),
-        "REGISTRY_AUTH_FILE": str(tmp_path / "auth.json"),
-    }
-    words = ("login", "-u", "tester", "--password-stdin", faulty.host)
-    said = [store("--log-level=debug", *words, input=SECRET, env=home)]
-    path = tmp_path / "auth.json"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    said.append(store("--log-level=debug", "pull", name, env=home))
-    said.append(store("inspect", name, env=home))
-    said.append(store("info", env=home))
-    encoded = BASIC.split()[1]
-    for one in said:
-        assert SECRET not in one.out + one.err
-        assert encoded not in one.out + one.err
-    for file in store.root.rglob("*"):
-        if file.is_file() and "layers" not in file.relative_to(store.root).parts:
-            assert SECRET.encode() not in file.read_bytes()
-            assert encoded.encode() not in file.read_bytes()
-    # A name that only looks like the host has no part in it.
-    with FaultRegistry() as evil:
-        evil.fault("/v2/", faults.needs(BASIC, 'Basic realm="x"'))
-        store("pull", f"{evil.host}/app:1", check=125, env=home)
-        assert sent(evil) == []
-
-
-def test_s37_no_process_of_a_pull_carries_the_password(
-    store: Store, faulty: FaultRegistry, image: images.Image, name: str, tmp_path: Path
-) -> None:
-    path = tmp_path / "auth.json"
-    auth = {"auths": {faulty.host: {"auth": BASIC.split()[1]}}}
-    path.write_text(json.dumps(auth))
-    faulty.fault(image.layers[1], faults.stall(1_000_000))
-    faulty.fault("/v2/", faults.needs(BASIC, 'Basic realm="x"'))
-    running = store.start("pull", "--authfile", str(path), name)
-    try:
-        partial = store.partial(image.layers[1])
-        assert within(20, lambda: partial.exists() and partial.stat().st_size > 500_000)
-        family, seen = [running.pid], 0
-        for pid in family:
-            for task in Path(f"/proc/{pid}/task").iterdir():
-                family += map(int, (task / "children").read_text().split())
-            for part in ("cmdline", "environ"):
-                try:
-                    text = Path(f"/proc/{pid}/{part}").read_bytes()
-                except PermissionError:  # a helper of the user namespace: not readable at all
-                    continue
-                seen += 1
-                assert SECRET.encode() not in text
-                assert BASIC.split()[1].encode() not in text
-        assert seen >= 2
-    finally:
-        running.kill()
-        running.communicate()
 
 
 # S-52: F21 to F30

@@ -41,6 +41,7 @@ class Disk:
 
     def __init__(self, program: Program, directory: Path) -> None:
         self.directory, self.where = directory, directory / "mounted"
+        self.copies = 0
         self.where.mkdir()
         self.store = Store(program, self.where)
         self.template = directory / "template"
@@ -61,9 +62,10 @@ class Disk:
         command = ["umount", str(self.where)]
         assert within(20, lambda: not subprocess.run(command, capture_output=True).returncode)
 
-    def copy(self, source: Path, name: str) -> Path:
-        """Return a copy of a disk; the last of this name goes."""
-        made = self.directory / name
+    def copy(self, source: Path) -> Path:
+        """Return a copy of a disk in a new file: somebody's mounts may hold the one before."""
+        self.copies += 1
+        made = self.directory / f"copy{self.copies}"
         subprocess.run(["cp", "--sparse=always", str(source), str(made)], check=True)
         return made
 
@@ -156,14 +158,18 @@ def test_s45_the_power_is_cut(
     golden: dict[str, str] = {}
     cuts = [0]  # the first power cut comes when the command has said that all is done
     for cut in cuts:
-        disk.mount(disk.copy(disk.template, "before"))
+        used = disk.copy(disk.template)
+        disk.mount(used)
         before = before or listed()
         struck(cut)
         if not cut:
             calls = int(count.read_text())
             cuts += random.Random(45).sample(range(1, calls + 1), min(points, calls))
         disk.unmount()
-        disk.mount(disk.copy(tmp_path / "before", "after"))
+        after = disk.copy(used)
+        disk.mount(after)
+        used.unlink()
+        after.unlink()
         where = f"cut at call {cut} of {calls}"
         found = listed()
         assert found in (before, sorted([*before, made])), where
