@@ -129,7 +129,7 @@ def _opened(
     mounts: tuple[str, ...] = (),
 ) -> Repository:
     """Return the repository of one endpoint. Credentials are those of its own host."""
-    from pypod.registry.repository import Repository
+    from pypod.registry.repository import Patience, Repository
 
     source = endpoint.reference
     given = access.credentials
@@ -153,7 +153,7 @@ def _opened(
         credentials=given or auth.find(source.domain, source.path, access.authfile, helpers),
         tls_verify=verify,
         trusted_realms=settings.trusted_realms,
-        patience=access.patience,
+        patience=(access.patience or Patience()).replace(idle=settings.idle_seconds),
         cert_dir=access.cert_dir,
         actions=actions,
         mounts=mounts,

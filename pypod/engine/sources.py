@@ -175,7 +175,7 @@ class Sources:
             tls_verify=verify,
             credentials=credentials,
             trusted_realms=self._settings.trusted_realms,
-            patience=wishes.patience,
+            patience=(wishes.patience or Patience()).replace(idle=self._settings.idle_seconds),
             source=source,
             cert_dir=wishes.cert_dir,
             policy_file=wishes.policy_file,

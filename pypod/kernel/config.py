@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     """[path, mtime, size, inode]: what a cached result depends on."""
 
 _SYSTEM = "/etc/containers"
-_VERSION = 3
+_VERSION = 4
 """Of the cached form; another one is parsed again."""
 
 
@@ -41,6 +41,8 @@ class Config(Value):
     registries: Registries = Registries()
     durable: bool = True
     """An image counts only when it is on the disk; not on machines whose disk is thrown away."""
+    idle_seconds: int = 30
+    """Of a registry's silence, until a connection counts as lost."""
 
 
 def load(places: Places) -> Config:
@@ -107,6 +109,7 @@ def _of_cache(document: dict[str, Any]) -> Config:
         tuple(document["insecure"]),
         read,
         bool(document["durable"]),
+        int(document["idle_seconds"]),
     )
 
 
@@ -169,10 +172,15 @@ def _parse(own: File | None, others: list[File]) -> Config:
     names = config.registries
     for path in (str(file[0]) for file in others):
         names = _read_containers(path, names)
-    return Config(config.trusted_realms, config.insecure, names, config.durable)
+    made: Config = config.replace(registries=names)
+    return made
 
 
-_KNOWN = {"registries": ("trusted_realms", "insecure"), "store": ("durable",)}
+_KNOWN = {
+    "registries": ("trusted_realms", "insecure", "idle_seconds"),
+    "store": ("durable",),
+}
+_IDLE_MOST = 3600
 
 
 def _read_own(path: str) -> Config:
@@ -188,14 +196,18 @@ def _read_own(path: str) -> Config:
             if key not in _KNOWN.get(title, ()):
                 raise PypodError(
                     f"{line}: unknown setting {key}",
-                    hint='[registries] trusted_realms = ["HOST"], insecure = ["HOST:PORT"];'
-                    " [store] durable = false",
+                    hint='[registries] trusted_realms = ["HOST"], insecure = ["HOST:PORT"],'
+                    " idle_seconds = 30; [store] durable = false",
                 )
             changes[key] = _value(section[key], key, line)
     return Config(**changes)
 
 
-def _value(value: object, key: str, line: str) -> bool | tuple[str, ...]:
+def _value(value: object, key: str, line: str) -> bool | int | tuple[str, ...]:
+    if key == "idle_seconds":
+        if type(value) is not int or not 1 <= value <= _IDLE_MOST:
+            raise PypodError(f"{line}: {key} is not a number from 1 to {_IDLE_MOST}")
+        return value
     if key == "durable":
         if not isinstance(value, bool):
             raise PypodError(f"{line}: {key} is neither true nor false")

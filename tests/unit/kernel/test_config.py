@@ -52,6 +52,17 @@ def test_pypod_conf_says_whether_images_are_waited_for(places: Places, tmp_path:
         config.load(places)
 
 
+def test_pypod_conf_says_how_long_silence_is_borne(places: Places, tmp_path: Path) -> None:
+    assert config.load(places).idle_seconds == 30
+    own(tmp_path, "[registries]\nidle_seconds = 45\n")
+    for _parsed_then_cached in range(2):
+        assert config.load(places).idle_seconds == 45
+    for bad in ("0", "true", '"1"', "1.5", "4000"):
+        own(tmp_path, f"[registries]\nidle_seconds = {bad}\n")
+        with pytest.raises(PypodError, match=r"conf:2: idle_seconds is not a number"):
+            config.load(places)
+
+
 def write(path: Path, text: str) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
