@@ -165,6 +165,7 @@ static const struct {
     {"shift", 4, verb_shift},
     {"flatten", 6, verb_flatten},
     {"size", 1, verb_size},
+    {"owners", 1, verb_owners},
     {"compare", 2, verb_compare},
 };
 

@@ -42,8 +42,12 @@ int verb_between(char **argv);
 int verb_shift(char **argv);
 int verb_flatten(char **argv);
 
-/* weigh.c: size PATH...; bytes on stdout. */
+/* weigh.c: size PATH...; bytes on stdout. owners PATH...; the largest ids on stdout. */
 int verb_size(char **argv);
+int verb_owners(char **argv);
+
+/* What an id that a map lacks is shown as; files of it belong to nobody under every map. */
+enum { NOBODY = 65534 };
 
 /* compare.c: compare FIRST SECOND; where they differ on stdout. */
 int verb_compare(char **argv);

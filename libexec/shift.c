@@ -59,6 +59,10 @@ static int shifted(const struct map *map, uint32_t id, uint32_t *to)
             *to = (uint32_t)(map->extents[i].to + (id - map->extents[i].from));
             return 0;
         }
+    if (id == NOBODY) { /* whoever it is: in the container it is nobody as well */
+        *to = id;
+        return 0;
+    }
     errno = EOVERFLOW; /* "Value too large": the id is not in the map */
     return -1;
 }

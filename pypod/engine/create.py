@@ -65,9 +65,9 @@ def create(
     try:
         kind = spec_idmaps.parse(options.userns).kind
         if kind != "host" or _spelled_out(options):
-            from pypod.engine import idmaps
+            from pypod.engine import id_ranges
 
-            reserved = idmaps.reserve(places, alone=kind == "auto")
+            reserved = id_ranges.reserve(places, alone=kind == "auto")
         made = _create(places, facts, options, image, image_name, command_line)
     except BaseException:
         if cidfile is not None:
@@ -210,15 +210,16 @@ def _map(
     group: str,
 ) -> spec_idmaps.Chosen | None:
     if _spelled_out(options):
-        from pypod.engine import idmaps
+        from pypod.engine import id_ranges
 
-        return idmaps.spelled_out(facts, options)
+        return id_ranges.spelled_out(facts, options)
     if spec_idmaps.parse(options.userns).kind != "auto":
         return spec_idmaps.choose(options.userns, facts)
-    from pypod.engine import idmaps
+    from pypod.engine import id_ranges
 
     user = image.config.get("user") or ""
-    return idmaps.private(places, facts, options, user, passwd, group)
+    chains = () if options.rootfs else image.chain_ids
+    return id_ranges.private(places, facts, options, user, passwd, group, chains)
 
 
 def under(

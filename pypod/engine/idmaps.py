@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import time
 
+from pypod.engine import id_ranges
 from pypod.errors import NoSuchContainer, PypodError
 from pypod.kernel import log, procfs
 from pypod.kernel.locks import Lock
@@ -32,8 +33,6 @@ _PROGRAM = 5
 """runtime.files.PROGRAM, without loading it where everything is there."""
 _PROBED = "metacopy"
 """A file of the cache: the boot id, and yes or no."""
-_RANGES = "id-ranges"
-"""A file of the cache that is only locked."""
 OTHERS = ("keep-", "map-")
 """How the directories of layers under other maps begin (spec/idmaps.py)."""
 _TREE = "tree"
@@ -165,16 +164,6 @@ class _Staging:
             return []
 
 
-def reserve(places: Places, *, alone: bool) -> Lock:
-    """Return a lock to hold from the choice of a map until the container is there.
-
-    Its layers are not collected meanwhile, and with `alone` nobody else gets ids for himself.
-    """
-    lock = Lock(f"{places.cache}/{_RANGES}", create=True)
-    lock.take(shared=not alone)
-    return lock
-
-
 def unused(places: Places) -> tuple[list[str], Lock | None]:
     """Return the layers (KIND/CHAIN) of other maps that no container has, and what keeps it so.
 
@@ -188,9 +177,8 @@ def unused(places: Places) -> tuple[list[str], Lock | None]:
     }
     if not found:
         return [], None
-    lock = Lock(f"{places.cache}/{_RANGES}", create=True)
-    if not lock.take(wait=False):
-        lock.close()
+    lock = id_ranges.reserve(places, alone=True, wait=False)
+    if lock is None:
         return [], None
     try:
         for container in objects.every(places):
@@ -205,47 +193,6 @@ def unused(places: Places) -> tuple[list[str], Lock | None]:
         lock.close()
         return [], None
     return sorted(found), lock
-
-
-def spelled_out(facts: HostFacts, options: CreateOptions) -> idmaps.Chosen:
-    """Return the map of --uidmap and its like. Raises UsageError, PypodError."""
-    from pypod.kernel import userns
-    from pypod.spec import idoptions
-
-    name = options.subuidname or options.subgidname
-    ranges = {}
-    for kind, own in (("uid", options.subuidname), ("gid", options.subgidname)):
-        word = own or name
-        number = int(word) if word.isascii() and word.isdigit() else -1
-        ranges[kind] = userns.ranges(f"/etc/sub{kind}", word, number) if word else ()
-    return idoptions.choose(options, facts, ranges)
-
-
-def private(
-    places: Places, facts: HostFacts, options: CreateOptions, user: str, passwd: str, group: str
-) -> idmaps.Chosen:
-    """Return a map for `--userns auto`, of ids that no container has; `reserve` is held.
-
-    Raises PypodError.
-    """
-    from pypod.kernel import userns
-    from pypod.spec import idranges
-
-    found = [
-        userns.ranges(path, idranges.OWNER, -1) if facts.map == "root" else ()
-        for path in ("/etc/subuid", "/etc/subgid")
-    ]
-    ranges = idranges.available(facts, found[0], found[1])
-    taken: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
-    for container in objects.every(places):
-        try:
-            own = container.create.get("id_ranges")
-        except NoSuchContainer:
-            continue
-        for kind, used in zip(own or (), taken, strict=False):
-            used.append((kind[0], kind[1]))
-    size = idranges.size_for(passwd, group, options.user or user)
-    return idranges.choose(options.userns, facts, size, ranges, taken)
 
 
 def check(places: Places, facts: HostFacts, options: CreateOptions, config: dict[str, Any]) -> None:

@@ -22,12 +22,14 @@ OWNER = "containers"
 """The user whose ranges in /etc/subuid are for root's containers (podman's rule)."""
 
 
-def size_for(passwd: str, group: str, user: str) -> int:
+def size_for(passwd: str, group: str, user: str, owner: int = 0) -> int:
     """Return how many ids an image needs: all of its passwd and group, and the user it runs as.
+
+    `owner` is the largest id that a file of it belongs to.
 
     nobody, 65534, does not count: the kernel shows an owner without an id as that.
     """
-    ids = [LEAST - 1]
+    ids = [LEAST - 1, owner]
     words = user.split(":")
     words += [word for line in passwd.splitlines() for word in line.split(":")[2:4]]
     words += [word for line in group.splitlines() for word in line.split(":")[2:3]]

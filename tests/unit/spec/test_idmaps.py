@@ -101,6 +101,7 @@ def test_the_size_is_what_an_image_needs() -> None:
     assert idranges.size_for(PASSWD, GROUP, "") == 1024
     assert idranges.size_for("a:x:2000:5000::/:\n", GROUP, "") == 5001
     assert idranges.size_for("nobody:x:65534:65534::/:\n", "big:x:3000:\n", "0:4000") == 4001
+    assert idranges.size_for("", "", "", 9000) == 9001
     assert idranges.size_for("broken", "x:y:z", "bob:staff") == 1024
 
 
