@@ -140,7 +140,7 @@ def push_(args: Args) -> int:
     where = location.parse(words[0] if words else one.name, location.REGISTRY)
     options = push.copy_options(args, "all" if args.all else "index-only")
     how = _access(args)
-    source = image_lists.ListSource(args.places, one, how, docker=args.format == "v2s2")
+    source = image_lists.push_source(args.places, one, where, how, docker=args.format == "v2s2")
     target = locate.target(args.places, where, how)
     try:
         with Bars(args.quiet) as bars:

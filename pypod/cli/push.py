@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pypod.engine.signing import Signer
     from pypod.oci.convert import Document
 
-_PASSPHRASE_MOST = 1 << 16
+_PASSPHRASE_MOST = 4096
 
 
 def push(args: Args) -> int:

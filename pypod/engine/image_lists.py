@@ -13,11 +13,12 @@ import time
 from pypod.engine import image_peek, images, kept, locate, trust
 from pypod.engine.list_names import CREATED
 from pypod.engine.place import small
+from pypod.engine.remote import Access
 from pypod.engine.store_place import Piece, StoreSource
 from pypod.errors import ImageNotKnown, IntegrityError, PypodError
 from pypod.kernel import fastjson, strictjson
 from pypod.oci import digest as oci_digest
-from pypod.oci import location
+from pypod.oci import location, reference
 from pypod.oci import manifest as oci
 from pypod.store import blobs
 from pypod.value import Value
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
     from pypod.engine.kept import Kept
     from pypod.engine.place import Source
-    from pypod.engine.remote import Access
     from pypod.kernel.paths import Places
+    from pypod.oci.location import Location
     from pypod.oci.manifest import Platform
 
 SOURCES = "io.pypod.sources"
@@ -242,9 +243,14 @@ class ListSource:
     let_in = True
     """What is in a list was asked for when it was added, and is named by digest since."""
 
-    def __init__(self, places: Places, one: Kept, access: Access, *, docker: bool) -> None:
-        """`docker` shows the list as docker's format, which has no annotations."""
-        self._places, self._access = places, access
+    def __init__(
+        self, places: Places, one: Kept, access: Access, there: str, *, docker: bool
+    ) -> None:
+        """`access` is meant for the registry `there`, and for no other that images come from.
+
+        `docker` shows the list as docker's format, which has no annotations.
+        """
+        self._places, self._access, self._there = places, access, there
         self._sources = _sources(one)
         self._open: dict[str, Source] = {}
         self._where: dict[str, Source] = {}
@@ -277,7 +283,10 @@ class ListSource:
         if origin is None:
             raise PypodError(f"blobs of image {digest} are not in the store any more")
         if origin not in self._open:
-            source, _ = locate.source(self._places, location.parse(origin), self._access)
+            where, access = location.parse(origin), self._access
+            if _registry_of(where) != self._there:
+                access = Access(authfile=access.authfile, patience=access.patience)
+            source, _ = locate.source(self._places, where, access)
             self._open[origin] = source
             source.connect()
         return self._open[origin]
@@ -302,6 +311,20 @@ class ListSource:
         """Let go of every place."""
         for source in self._open.values():
             source.close()
+
+
+def push_source(
+    places: Places, one: Kept, where: Location, access: Access, *, docker: bool
+) -> ListSource:
+    """Return a list as a place to copy from to another. Raises UsageError."""
+    return ListSource(places, one, access, _registry_of(where), docker=docker)
+
+
+def _registry_of(where: Location) -> str:
+    """Return the host of a registry's image; nothing for other places."""
+    if where.transport != location.REGISTRY:
+        return ""
+    return reference.parse(where.reference).domain
 
 
 def known(places: Places, word: str) -> bool:

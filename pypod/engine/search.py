@@ -72,6 +72,11 @@ def search(
             "no registry to search: unqualified-search-registries is empty",
             hint=f"pypod search docker.io/{term}",
         )
+    if access.credentials is not None and len(set(searched)) > 1:
+        raise UsageError(
+            f"--creds are for one registry, and {', '.join(searched)} would be searched",
+            hint=f"pypod search {searched[0]}/{term}",
+        )
     found: list[tuple[str, Hit]] = []
     failures: list[RegistryError] = []
     for domain in dict.fromkeys(searched):

@@ -48,7 +48,7 @@ def _directory(where: Reference, digest: str) -> str:
     parts = urlsplit(base or trust_files.default_lookaside())
     if parts.scheme != "file":
         raise PypodError(
-            f"{where}: signatures cannot be written to {base}",
+            f"{where}: signatures cannot be written to {parts.scheme}://{parts.hostname}",
             hint="registries.d: lookaside-staging: file:///DIRECTORY, to be copied to the server",
         )
     name = f"@sha256={oci_digest.hex_of(digest)}" if digest else ""

@@ -85,7 +85,8 @@ def _lookaside(repository: Repository, digest: str) -> Iterator[Signature]:
     if parts.scheme != "file":
         from pypod.registry.client import Client
 
-        client = Client(parts.netloc, verify=True, idle_seconds=_IDLE_SECONDS)
+        host = parts.netloc.rpartition("@")[2]
+        client = Client(host, verify=True, idle_seconds=_IDLE_SECONDS)
     try:
         for number in range(1, COUNT_MOST + 1):
             name = f"/signature-{number}"
@@ -112,7 +113,7 @@ def _get(client: Client, url: str, repository: Repository) -> bytes | None:
 
     Only 404 says so: with any other answer there may be one, perhaps one that matters.
     """
-    from pypod.registry.client import Unreachable
+    from pypod.registry.client import Unreachable, shown
     from pypod.registry.repository import PASSING
 
     patience = repository.patience
@@ -124,7 +125,8 @@ def _get(client: Client, url: str, repository: Repository) -> bytes | None:
                 if answer.status == 200:
                     return answer.read(SIZE_MOST, "the signature")
                 after = answer.header("Retry-After")
-                said = RegistryError(f"looking for a signature: {url}: status {answer.status}")
+                noun = f"looking for a signature: {shown(url)}"
+                said = RegistryError(f"{noun}: status {answer.status}")
                 if answer.status not in PASSING:
                     raise said
         except Unreachable as error:

@@ -7,7 +7,7 @@ Knows no terminal: who may be asked is a function that the caller gives, or None
 from __future__ import annotations
 
 from pypod.engine import images, transfer
-from pypod.errors import IntegrityError, RegistryError
+from pypod.errors import IntegrityError, RegistryError, UsageError
 from pypod.kernel import config, log, short_names
 from pypod.oci import reference, registries
 from pypod.registry import auth
@@ -99,6 +99,13 @@ class Sources:
             shown = [str(one) for one in found]
             chosen = found[shown.index(self.ask(f"Which image is {name}?", shown))]
             return [chosen], registries.bare(name)
+        if self.wishes.credentials is not None and len({one.domain for one in found}) > 1:
+            # podman sends them to one after the other, docker.io's token server among them.
+            raise UsageError(
+                f"--creds are for one registry, and {name} may be of"
+                f" {', '.join(one.domain for one in found)}",
+                hint=f"give the full name, such as {found[0]}",
+            )
         if said:
             with self.show() as progress:
                 progress.note(said)

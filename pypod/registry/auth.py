@@ -217,6 +217,17 @@ def is_inside(host: str) -> bool:
     return address.is_loopback or address.is_link_local or address.is_unspecified
 
 
+def may_lead(own: str, host: str) -> bool:
+    """Say whether a host may send us to another, who might be a service of this machine.
+
+    A registry on loopback may lead to loopback; nobody but itself leads to a link-local address,
+    where clouds keep their machines' secrets (A65).
+    """
+    if not is_inside(host) or host == own:
+        return True
+    return is_loopback(own) and is_loopback(host)
+
+
 def check_realm(
     realm: str,
     registry: str,
@@ -243,7 +254,7 @@ def check_realm(
         wrong = "that is no web address"
     elif parts.scheme == "http" and not plain:
         wrong = "that is not https"
-    elif is_inside(host) and not is_loopback(own):
+    elif not may_lead(own, host):
         wrong = "that is an address of this machine"
     elif with_credentials and not (
         host == own or _is_docker(own, host) or {host, f"{host}:{port}"}.intersection(trusted)

@@ -39,6 +39,20 @@ def find(host: str, directory: str = "") -> Certificates:
     return Certificates()
 
 
+def others(host: str, directory: str) -> Certificates:
+    """Return what is there for a host that stands in for the one that --cert-dir is for.
+
+    Whom to trust counts for it too; who we are is said only to the host that it was made for.
+    """
+    own = find(host)
+    if not directory:
+        return own
+    made: Certificates = own.replace(
+        authorities=(*own.authorities, *find(host, directory).authorities)
+    )
+    return made
+
+
 def _read(directory: str, *, named: bool) -> Certificates:
     option = "--cert-dir " if named else ""
     try:

@@ -22,7 +22,7 @@ from pypod import __version__
 from pypod.errors import BodyCut, RegistryError
 from pypod.kernel import log
 from pypod.registry import certificates
-from pypod.registry.auth import is_inside, is_loopback
+from pypod.registry.auth import is_loopback, may_lead
 from pypod.registry.certificates import Certificates
 
 TYPE_CHECKING = False
@@ -165,7 +165,6 @@ class Client:
     ) -> None:
         self.name = f"registry {host}"
         self._host = urlsplit(f"//{host}").hostname or ""
-        self._local = is_loopback(urlsplit(f"//{host}").hostname or "")
         self._verify: bool | str = _authorities() if verify else False
         if not verify:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
@@ -198,7 +197,7 @@ class Client:
         start = url
         for _hop in range(REDIRECTS_MOST + 1):
             sent = dict(headers or {})
-            if authorization and _origin(url) == _origin(start):
+            if authorization and origin(url) == origin(start):
                 sent["Authorization"] = authorization
             answer = self._send("POST" if form is not None else method, url, sent, form or body)
             if answer.status not in (301, 302, 303, 307, 308):
@@ -207,7 +206,7 @@ class Client:
                 url = self.target(url, answer.header("Location"))
             if form is not None or method not in ("GET", "HEAD"):
                 what = "an upload" if form is None else "a token request"
-                raise RegistryError(f"{self.name} redirects {what} to {_shown(url)}: refused")
+                raise RegistryError(f"{self.name} redirects {what} to {shown(url)}: refused")
         raise RegistryError(f"{self.name}: more than {REDIRECTS_MOST} redirects")
 
     def target(self, url: str, location: str) -> str:
@@ -217,16 +216,16 @@ class Client:
             parts = urlsplit(target)
             host, _port = parts.hostname or "", parts.port
         except ValueError:
-            raise RegistryError(f"{self.name} redirects to {_shown(location)}: refused") from None
+            raise RegistryError(f"{self.name} redirects to {shown(location)}: refused") from None
         if parts.scheme not in ("http", "https") or not host or parts.username is not None:
             reason = "that is no web address"
         elif parts.scheme == "http" and url.startswith("https:"):
             reason = "that is not https"
-        elif is_inside(host) and not self._local:
+        elif not may_lead(self._host, host):
             reason = "that is an address of this machine"
         else:
             return target
-        raise RegistryError(f"{self.name} redirects to {_shown(target)}: refused, {reason}")
+        raise RegistryError(f"{self.name} redirects to {shown(target)}: refused, {reason}")
 
     def _send(
         self,
@@ -253,12 +252,9 @@ class Client:
             self.check()
             raise self._unreachable(url, error) from None
         except ValueError:
-            raise RegistryError(f"{self.name}: {_shown(url)} is no web address") from None
+            raise RegistryError(f"{self.name}: {shown(url)} is no web address") from None
         if log.debugging():
-            # Without headers and query: the query of a redirect is often as good as a password.
-            parts = urlsplit(url)
-            place = f"{parts.scheme}://{parts.netloc}{parts.path}"
-            log.debug(f"{method} {_shown(place)}: {response.status_code}")
+            log.debug(f"{method} {shown(url)}: {response.status_code}")  # without headers
         answer = Answer(self, response)
         with self._lock:
             self._live.add(answer)
@@ -343,7 +339,8 @@ def _authorities() -> bool | str:
     return True
 
 
-def _origin(url: str) -> tuple[str, str, int]:
+def origin(url: str) -> tuple[str, str, int]:
+    """Return what two addresses of the same server agree on (RFC 6454)."""
     parts = urlsplit(url)
     return (
         parts.scheme,
@@ -352,8 +349,19 @@ def _origin(url: str) -> tuple[str, str, int]:
     )
 
 
-def _shown(url: str) -> str:
-    return ascii(url)[1:-1][:200]
+def shown(url: str) -> str:
+    """Return an address fit for messages and logs.
+
+    Without its query, which of a redirect is often as good as a password, and without a user.
+    """
+    try:
+        parts = urlsplit(url)
+        place = f"{parts.scheme}:" if parts.scheme else ""
+        place += f"//{parts.netloc.rpartition('@')[2]}" if parts.netloc else ""
+        place += parts.path
+    except ValueError:
+        place = url.partition("?")[0].rpartition("@")[2]
+    return ascii(place)[1:-1][:200]
 
 
 def _find(error: object, kind: type[BaseException]) -> BaseException | None:

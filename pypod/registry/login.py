@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _TOKEN_MOST = 1 << 20
 _ERROR_MOST = 1 << 20
+_SAID_MOST = 200
+_SECRET_LEAST = 4
+"""Characters of what is looked for in messages: less is in every word."""
 _TOKEN_SECONDS = 60.0
 """A token without expires_in lives this long (distribution's token specification)."""
 
@@ -68,6 +71,17 @@ class Login:
     def has_credentials(self) -> bool:
         """Whether there is a password or a token to be refused."""
         return self._credentials is not None
+
+    def harmless(self, text: str) -> str:
+        """Return what a registry says without what we have told it: some say it all again."""
+        secrets = [self._authorization.partition(" ")[2]]
+        if self._credentials is not None:
+            own = self._credentials
+            secrets += [own.password, own.identity_token, own.basic.partition(" ")[2]]
+        for secret in secrets:
+            if len(secret) >= _SECRET_LEAST:
+                text = text.replace(ascii(secret)[1:-1], "[secret]")
+        return text
 
     @property
     def only_pulls(self) -> bool:
@@ -163,6 +177,7 @@ def refused(answer: Answer, noun: str, login: Login, *, own: bool) -> RegistryEr
     said = reason = ""
     try:
         said, reason = words.error(words.document(answer.read(_ERROR_MOST, "the error")))
+        said = login.harmless(said)[:_SAID_MOST]
     except RegistryError:
         pass
     if status in (401, 403) and not own:

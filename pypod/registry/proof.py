@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 from pypod.errors import RegistryError
 from pypod.registry import auth, certificates, challenge
-from pypod.registry.client import Client, Unreachable
+from pypod.registry.client import Client, Unreachable, origin, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,6 +52,12 @@ def check(
         plain = answer.url.startswith("http:")
         with answer:
             status, header = answer.status, answer.header("WWW-Authenticate")
+        asked = f"{'http' if plain else 'https'}://{host}/v2/"
+        if status == 401 and origin(answer.url) != origin(asked):
+            raise RegistryError(
+                f"logging into {domain}: it redirects to {shown(answer.url)}, which wants"
+                " credentials: that is another host, none were sent"
+            )
         if status == 401:
             status = _answer(client, host, credentials, header, answer.url, plain, trusted_realms)
         if status in (401, 403):

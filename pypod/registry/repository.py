@@ -14,7 +14,7 @@ from pypod.kernel import log
 from pypod.oci import digest as oci_digest
 from pypod.oci.manifest import ACCEPT, MANIFEST_BYTES_MOST
 from pypod.registry import auth, certificates, words
-from pypod.registry.client import Client, Unreachable
+from pypod.registry.client import Client, Unreachable, origin
 from pypod.registry.login import Login, refused
 from pypod.value import Value
 
@@ -106,11 +106,14 @@ class Repository:
         scopes += [f"repository:{mount}:pull" for mount in mounts]
         self.host = _HOSTS.get(domain, domain)
         self.patience = patience or Patience()
+        elsewhere = asked is not None and asked.domain != domain
         self.client = Client(
             self.host,
             verify=tls_verify,
             idle_seconds=self.patience.idle,
-            certificates=certificates.find(domain, cert_dir),
+            certificates=(certificates.others if elsewhere else certificates.find)(
+                domain, cert_dir
+            ),
         )
         loopback = auth.is_loopback(urlsplit(f"//{self.host}").hostname or "")
         self._schemes = ("https", "http") if loopback or not tls_verify else ("https",)
@@ -250,7 +253,7 @@ class Repository:
         for attempt in range(1, tries + 1):
             last = attempt == tries
             try:
-                used = self._login.current() if url.startswith(f"{self._base}/") else ""
+                used = self._login.current() if origin(url) == origin(self._base) else ""
                 answer = once(used)
                 # Where a redirect led to has no say about our credentials.
                 if answer.status == 401 and self._is_own(answer) and not asked:
@@ -275,7 +278,7 @@ class Repository:
         raise RegistryError(f"{noun}: too many tries")
 
     def _is_own(self, answer: Answer) -> bool:
-        return answer.url.startswith(f"{self._base}/")
+        return origin(answer.url) == origin(self._base)
 
     def wait(self, attempt: int, retry_after: str = "") -> None:
         """Wait before another try, as long as the registry asks for. Raises Cancelled."""

@@ -83,7 +83,7 @@ class Upload:
         location = answer.header("Location")
         if not location:
             raise RegistryError(f"{noun}: the registry gives no address to send it to")
-        same = urlsplit(urljoin(url, location)).netloc == urlsplit(url).netloc
+        same = urlsplit(urljoin(url, location)).netloc.lower() == urlsplit(url).netloc.lower()
         if same and url.startswith("https:") and location.startswith("http:"):
             # A registry behind a proxy that ends TLS says http and means what it was asked by.
             location = "https:" + location.removeprefix("http:")

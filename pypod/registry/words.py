@@ -43,7 +43,7 @@ def document(body: bytes) -> dict[str, Any]:
 
 
 def error(found: dict[str, Any]) -> tuple[str, str]:
-    """Return an error's message, fit for a terminal, and its code (distribution-spec)."""
+    """Return an error's message, of any length, and its code (distribution-spec)."""
     errors = found.get("errors")
     first = errors[0] if isinstance(errors, list) and errors else None
     if not isinstance(first, dict):
@@ -51,6 +51,6 @@ def error(found: dict[str, Any]) -> tuple[str, str]:
     code = first.get("code")
     text = first.get("message") or code
     return (
-        ascii(text)[1:-1][:200] if isinstance(text, str) else "",
+        ascii(text)[1:-1] if isinstance(text, str) else "",
         code if isinstance(code, str) else "",
     )
