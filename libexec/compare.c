@@ -121,8 +121,16 @@ static bool same_link(const char *path)
     return sizes[0] == sizes[1] && sizes[0] >= 0 && memcmp(targets[0], targets[1], (size_t)sizes[0]) == 0;
 }
 
+/* Something in a layer below is gone: its time is only that of its unpacking. */
+static bool is_whiteout(const struct stat *found)
+{
+    return S_ISCHR(found->st_mode) && found->st_rdev == 0;
+}
+
 static bool same(const char *path, const struct stat *first, const struct stat *second)
 {
+    if (is_whiteout(first) && is_whiteout(second))
+        return true;
     if (first->st_mode != second->st_mode || first->st_uid != second->st_uid || first->st_gid != second->st_gid)
         return false;
     if (S_ISDIR(first->st_mode))

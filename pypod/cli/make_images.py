@@ -44,7 +44,8 @@ def commit(args: Args) -> int:
         raise UsageError("messages are only compatible with the docker image format (-f docker)")
     if args.pause and container.status().alive:
         raise PypodError(
-            f"--pause: a running container cannot be paused yet ({container.name} runs)",
+            f"--pause: container {container.name} runs, and only the freezer of a cgroup of its own"
+            " stops all of its processes at once: pypod's containers have none yet",
             hint="without it, what changes meanwhile may be in the image half; or stop it first",
         )
     volumes = tuple(container.create["mounts"]) if args.include_volumes else ()
@@ -54,6 +55,7 @@ def commit(args: Args) -> int:
         message=args.message,
         changes=tuple(args.change),
         docker=args.format == "docker",
+        squash=args.squash,
         volumes=volumes,
     )
     image = engine.commit(args.places, host_facts(), container, options)

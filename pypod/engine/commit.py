@@ -11,6 +11,7 @@ import os
 import time
 
 from pypod.engine import container_files, image_changes, images, packing, unpack
+from pypod.engine.arrival import Arrival
 from pypod.engine.scratch import Scratch
 from pypod.errors import PypodError, UsageError
 from pypod.kernel import fastjson, strictjson
@@ -41,6 +42,8 @@ class Options(Value):
     changes: tuple[str, ...] = ()
     docker: bool = False
     """A docker v2s2 manifest instead of OCI's."""
+    squash: bool = False
+    """One layer of all that the container sees, instead of one more on its image."""
     volumes: tuple[str, ...] = ()
     """Paths that become the image's volumes."""
     os: str = "linux"
@@ -77,15 +80,22 @@ def commit(
     for path in options.volumes:
         config["Volumes"] = {**(config.get("Volumes") or {}), path: {}}
     image_changes.apply(config, options.changes)
-    with Scratch(places.tmp) as scratch:
-        chunks = container_files.layer(container, own, latest)
-        layer, diff_id = _store(places, scratch, chunks, "")
-    document["rootfs"] = {"type": "layers", "diff_ids": [*base.diff_ids, diff_id]}
-    step = {"created": _time(latest), "created_by": " ".join(create["command"])}
-    _describe(document, options, step, latest)
-    if options.author:
-        document["author"] = options.author
-    return _add(places, facts, document, (*base.layers, layer), options.docker, names)
+    below, kept = (base.layers, base.diff_ids) if not options.squash else ((), ())
+    with Arrival(places):
+        with Scratch(places.tmp) as scratch:
+            if options.squash:
+                chunks = container_files.whole(container, own, latest)
+            else:
+                chunks = container_files.layer(container, own, latest)
+            layer, diff_id = _store(places, scratch, chunks, "")
+        document["rootfs"] = {"type": "layers", "diff_ids": [*kept, diff_id]}
+        step = {"created": _time(latest), "created_by": " ".join(create["command"])}
+        if options.squash:
+            document["history"] = []
+        _describe(document, options, step)
+        if options.author:
+            document["author"] = options.author
+        return _add(places, facts, document, (*below, layer), options.docker, names)
 
 
 def _run_config(config: dict[str, Any], create: dict[str, Any]) -> None:
@@ -140,14 +150,15 @@ def import_(
         yield head
         yield from stream
 
-    with Scratch(places.tmp) as scratch:
-        layer, diff_id = _store(places, scratch, whole(), packing.compression_of(head))
-    document["rootfs"] = {"type": "layers", "diff_ids": [diff_id]}
-    added = f"/bin/sh -c #(nop) ADD file:{layer.digest[7:]}"
-    step = {"created": _time(latest), "created_by": added}
-    message = options.message or f"Imported from {noun}"
-    _describe(document, options.replace(message=message), step, latest)
-    return _add(places, facts, document, (layer,), options.docker, names)
+    with Arrival(places):
+        with Scratch(places.tmp) as scratch:
+            layer, diff_id = _store(places, scratch, whole(), packing.compression_of(head))
+        document["rootfs"] = {"type": "layers", "diff_ids": [diff_id]}
+        added = f"/bin/sh -c #(nop) ADD file:{layer.digest[7:]}"
+        step = {"created": _time(latest), "created_by": added}
+        message = options.message or f"Imported from {noun}"
+        _describe(document, options.replace(message=message), step)
+        return _add(places, facts, document, (layer,), options.docker, names)
 
 
 def _names(name: str) -> list[str]:
@@ -166,9 +177,7 @@ def _time(latest: int | None) -> str:
     return f"{text}.{rest:09d}Z" if rest else f"{text}Z"
 
 
-def _describe(
-    document: dict[str, Any], options: Options, step: dict[str, str], latest: int | None
-) -> None:
+def _describe(document: dict[str, Any], options: Options, step: dict[str, str]) -> None:
     document["created"] = step["created"]
     if options.author:
         step["author"] = options.author
@@ -227,5 +236,9 @@ def _add(
     parsed = oci.parse(fastjson.loads(manifest), kind)
     assert isinstance(parsed, oci.Manifest)
     image = record(parsed, blobs.digest_of(manifest), document, blobs.sha256_hex)
+    # Those of the base may have been dropped (image prune --blobs): unpacked they are here.
+    dropped = {one.digest for one in layers[:-1] if not blobs.exists(places, one.digest)}
     unpack.unpack_stored(places, facts, image)
-    return images.add_image(places, manifest, config, names, content_type=kind)
+    return images.add_image(
+        places, manifest, config, names, content_type=kind, dropped=frozenset(dropped)
+    )

@@ -8,6 +8,7 @@ mounted again, under the record's lock. Layers are read off the upper directory 
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 
 from pypod.errors import PypodError, WrongState
 from pypod.kernel import procfs
@@ -19,7 +20,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pypod.plan.ops import Op
     from pypod.spec.facts import HostFacts
     from pypod.store.objects import Container
 
@@ -34,44 +34,41 @@ def facts_of(container: Container, facts: HostFacts) -> HostFacts:
 
 def export(container: Container, facts: HostFacts, fd: int) -> None:
     """Write the container's root file system as a tar to a descriptor. Raises PypodError."""
+    with _packing(container, facts, fd, None) as worker:
+        worker.wait(f"container {container.id[:12]}")
+
+
+@contextmanager
+def _packing(
+    container: Container, facts: HostFacts, fd: int, latest: int | None
+) -> Iterator[files.Worker]:
+    """Pack the root file system: that of the namespaces where it runs, else mounted and locked."""
     kind = "single" if facts.map == "single" else "full"
-    noun = f"container {container.id[:12]}"
+    more = [] if latest is None else [str(latest)]
     with container.lock():
         config = container.config
         status = container.status()
         if not status.alive:
-            root = config["root"]["path"]
-            words = ["pack", root, "flat", kind]
+            words = ["pack", config["root"]["path"], "flat", kind, *more]
             argv = ["pypod-files", *words]
             plan = tools.compile_in_root(config, facts, argv, files.PROGRAM)
             if is_nested(config["linux"], facts):
                 argv[2] = "/"
                 plan = tools.compile_inside(config, facts, "", argv, files.PROGRAM)
-            _run(facts, words, plan, fd, noun)
+            yield files.Worker(facts, words, plan=plan, stdout=fd)
             return
     pidfd = None
     if status.name == "running" and status.pids is not None:
         pidfd = procfs.open_process(status.pids.pid, status.pids.start)
     if pidfd is None:
-        raise WrongState(f"{noun} is ending: try again")
+        raise WrongState(f"container {container.id[:12]} is ending: try again")
     try:
-        words = ["pack", "/", "flat", kind]
+        words = ["pack", "/", "flat", kind, *more]
         argv = ["pypod-files", *words]
         plan = tools.compile_joined(config, facts, argv, files.PROGRAM, files.PIDFD)
-        _run(facts, words, plan, fd, noun, pidfd)
+        yield files.Worker(facts, words, plan=plan, stdout=fd, pidfd=pidfd)
     finally:
         os.close(pidfd)
-
-
-def _run(
-    facts: HostFacts,
-    words: list[str],
-    plan: list[Op],
-    fd: int,
-    noun: str,
-    pidfd: int | None = None,
-) -> None:
-    files.Worker(facts, words, plan=plan, stdout=fd, pidfd=pidfd).wait(noun)
 
 
 def layer(container: Container, facts: HostFacts, latest: int | None) -> Iterator[bytes]:
@@ -97,17 +94,37 @@ def layer(container: Container, facts: HostFacts, latest: int | None) -> Iterato
         raise
     finally:
         os.close(writer)
-    whole = False
+    yield from _read(reader, worker, container)
+
+
+def whole(container: Container, facts: HostFacts, latest: int | None) -> Iterator[bytes]:
+    """Yield all that the container sees, without its mounts, as one layer. Raises PypodError."""
+    upper(container)
+    reader, writer = os.pipe2(os.O_CLOEXEC)
+    try:
+        with _packing(container, facts, writer, latest) as worker:
+            os.close(writer)
+            given, reader, writer = reader, -1, -1
+            yield from _read(given, worker, container)
+    finally:
+        for fd in (reader, writer):
+            if fd >= 0:
+                os.close(fd)
+
+
+def _read(reader: int, worker: files.Worker, container: Container) -> Iterator[bytes]:
+    """Yield what a worker writes, then close and wait. Raises PypodError."""
+    done = False
     try:
         while chunk := os.read(reader, _CHUNK):
             yield chunk
-        whole = True
+        done = True
     finally:
         os.close(reader)
         try:
             worker.wait(f"container {container.id[:12]}")
         except PypodError:
-            if whole:
+            if done:
                 raise  # else it was we who stopped reading
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from pypod.engine import idmaps, image_remove, images
+from pypod.engine import arrival, idmaps, image_remove, images
 from pypod.engine.remove_tree import remove_tree
 from pypod.errors import NoSuchContainer, PypodError
 from pypod.kernel.locks import Lock
@@ -40,11 +40,11 @@ def collect(places: Places, facts: HostFacts) -> Freed:
     """Delete what no image and no container needs. Raises PypodError."""
     found = [0, 0]
     trash: list[str] = []
-    if _is_busy(places):
+    if arrival.under_way(places):
         return Freed(0, 0)
 
     def act(descriptors: list[dict[str, Any]]) -> None:
-        if _is_busy(places):
+        if arrival.under_way(places):
             return
         chains, digests = _digests(places, descriptors)
         for digest, size in _stored(places):
@@ -105,14 +105,20 @@ def _digests(
 def drop_packed(places: Places, facts: HostFacts) -> Freed:
     """Delete the blobs of unpacked layers: push, save and other id maps then need a pull."""
     layers = Layers(places, facts)
-    size = things = 0
-    for image, _entries in images.list_images(places):
-        for layer, chain in zip(image.layers, image.chain_ids, strict=True):
-            if layers.has(chain) and blobs.exists(places, layer.digest):
-                blobs.remove(places, layer.digest)
-                size += layer.size
-                things += 1
-    return Freed(size, things)
+    found = [0, 0]
+
+    def act(descriptors: list[dict[str, Any]]) -> None:
+        if arrival.under_way(places):
+            return
+        for image, _entries in images.list_images(places, descriptors):
+            for layer, chain in zip(image.layers, image.chain_ids, strict=True):
+                if layers.has(chain) and blobs.exists(places, layer.digest):
+                    blobs.remove(places, layer.digest)
+                    found[0] += layer.size
+                    found[1] += 1
+
+    layout.locked(places, act)
+    return Freed(found[0], found[1])
 
 
 def _all_known(places: Places) -> bool:
@@ -125,22 +131,6 @@ def _all_known(places: Places) -> bool:
         except (PypodError, KeyError):
             return False
     return True
-
-
-def _is_busy(places: Places) -> bool:
-    """Say whether some command takes an image in: its staging directory is locked."""
-    for name in _entries(places.tmp):
-        if not name.startswith("unpack-"):
-            continue
-        try:
-            lock = Lock(f"{places.tmp}/{name}")
-        except OSError:
-            continue
-        free = lock.take(wait=False)
-        lock.close()
-        if not free:
-            return True
-    return False
 
 
 def _entries(directory: str) -> list[str]:

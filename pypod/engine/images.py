@@ -250,13 +250,14 @@ def add_image(
     content_type: str = "",
     index: bytes = b"",
     sizes: tuple[int, ...] = (),
+    dropped: frozenset[str] = frozenset(),
 ) -> ImageRecord:
     """Make an image known whose layers are in the store: blobs, summary, and the names last.
 
     A docker v2s2 manifest is kept byte for byte and gets an OCI twin, always the same one.
-    `sizes` are those of layers that are not unpacked yet, where they are known. Raises
-    IntegrityError, RegistryError for what is not an image, and CorruptStore when another command
-    removed a blob meanwhile.
+    `sizes` are those of layers that are not unpacked yet, where they are known; blobs in `dropped`
+    need not be there. Raises IntegrityError, RegistryError for what is not an image, and
+    CorruptStore when another command removed a blob meanwhile.
     """
     from pypod.kernel import fastjson, strictjson
 
@@ -289,7 +290,7 @@ def add_image(
     def check(descriptors: list[dict[str, Any]]) -> None:
         # Under the lock that `rmi` deletes under: nothing goes after this, the image counts.
         for layer in image.layers:
-            if not blobs.exists(places, layer.digest):
+            if layer.digest not in dropped and not blobs.exists(places, layer.digest):
                 raise CorruptStore(
                     f"blob {layer.digest[:19]} was removed while image {image.id[7:19]} came in",
                     hint="pull the image again",

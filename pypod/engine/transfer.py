@@ -13,6 +13,7 @@ import threading
 from contextlib import closing
 
 from pypod.engine import images, remove, trust, unpack, workers
+from pypod.engine.arrival import Arrival
 from pypod.engine.fetch import Fetcher, Stale
 from pypod.engine.place import Silent, small
 from pypod.errors import CorruptStore, IntegrityError, NoSpace, PypodError, RegistryError
@@ -124,7 +125,8 @@ def take(
     job.wanted, job.digest, job.names, job.platform = wanted, digest, names, platform
     job.every, job.asked, job.policy_file = every, asked, policy_file
     job.check_stored = check_stored
-    return workers.awake(job.run, job.interrupt)
+    with Arrival(places):
+        return workers.awake(job.run, job.interrupt)
 
 
 class _Pull:

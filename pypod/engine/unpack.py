@@ -8,17 +8,15 @@ layer that has its name is whole.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import threading
 from hashlib import sha256
 
-from pypod.engine import layer_health, packing
+from pypod.engine import arrival, layer_health, packing
 from pypod.engine.remove_tree import remove_tree
 from pypod.errors import IntegrityError, NoSpace, ObjectInUse, PypodError
 from pypod.kernel import log
-from pypod.kernel.locks import Lock
 from pypod.runtime import files
 from pypod.store import blobs, layers
 from pypod.store.layers import Layers
@@ -41,31 +39,13 @@ _SETPIPE_SIZE = 1031
 _WORKERS = 3
 
 
-def _mkdir(path: str, mode: int) -> None:
-    try:
-        os.mkdir(path, mode)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise NoSpace(f"{path}: {error.strerror}") from None
-        raise
-
-
 class Staging:
     """A directory for the layers of one image on their way; use it in a `with` block."""
 
     def __init__(self, places: Places, facts: HostFacts) -> None:
         self.places, self.facts = places, facts
         self.layers = Layers(places, facts)
-        while True:
-            self.directory = f"{places.tmp}/unpack-{os.getpid()}-{os.urandom(4).hex()}"
-            _mkdir(self.directory, 0o700)
-            try:
-                self._lock = Lock(self.directory)
-                self._lock.take()
-                os.stat(self.directory)
-                break
-            except FileNotFoundError:
-                continue  # a sweep came between
+        self.directory, self._lock = arrival.begin(places)
 
     def layer(self, chain: str, diff_id: str, compression: str) -> Layer:
         """Start unpacking one layer."""
@@ -143,7 +123,7 @@ class Layer:
         self.chain, self._diff_id = chain, diff_id
         self._store = staging.places.graph
         directory = f"{staging.directory}/{chain}"
-        _mkdir(directory, 0o755)
+        arrival.make_directory(directory, 0o755)
         os.chmod(directory, 0o755)
         self._directory = directory
         self._inflater = packing.inflater(compression, self._take)

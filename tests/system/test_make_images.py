@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import bz2
+import fcntl
 import http.server
 import io
 import json
 import lzma
+import os
+import signal
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -16,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.fixtures import images
-from tests.fixtures.program import Program
+from tests.fixtures.program import Program, within
 from tests.fixtures.registry import Registry
 from tests.fixtures.store import Store
 
@@ -69,6 +72,7 @@ def test_a_committed_container_runs_as_it_was(store: Store, tmp_path: Path) -> N
     assert shown["Author"] == "me"
     assert shown["Config"]["Cmd"] == ["sh", "-c", CHANGES]
     assert len(shown["RootFS"]["Layers"]) == 2
+    assert store("system", "check").out == ""  # a whiteout is the same whenever it was unpacked
 
 
 def test_changes_are_instructions_and_a_message_needs_docker(store: Store) -> None:
@@ -185,3 +189,73 @@ def test_a_file_that_looks_like_a_whiteout_is_no_layer(store: Store) -> None:
     store("run", "--network=none", "--name", "c", "base", "touch", "/.wh.bin")
     assert ".wh.bin" in store("commit", "c", check=125).err
     assert store("images", "-q").out.count("\n") == 1
+
+
+def threads(pid: int) -> set[str]:
+    """The states of a process's threads (proc_pid_stat(5))."""
+    stats = Path(f"/proc/{pid}/task").glob("*/stat")
+    return {stat.read_text().rpartition(")")[2].split()[0] for stat in stats}
+
+
+@pytest.mark.parametrize("command", ["commit", "import", "pull"])
+def test_no_prune_takes_a_blob_of_an_image_that_has_no_name_yet(
+    store: Store, registry: Registry, tmp_path: Path, command: str
+) -> None:
+    changed(store)
+    archive = tmp_path / "tree.tar"
+    archive.write_bytes(images.tar({"file": b"imported"}))
+    name = registry.push(images.make([{"file": b"pulled"}], {}), "make/late")
+    words = {
+        "commit": ("commit", "-q", "c", "late"),
+        "import": ("import", "-q", str(archive), "late"),
+        "pull": ("pull", "-q", name),
+    }[command]
+    summaries = store.root / "summary"
+    before = set(summaries.iterdir())
+    lock = os.open(store.root / "images/.lock", os.O_RDWR)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    # It writes blobs and the summary, and waits for the lock to give the image its name.
+    late = store.start(*words)
+    assert within(30, lambda: set(summaries.glob("*.json")) - before)
+    os.kill(late.pid, signal.SIGSTOP)
+    assert within(30, lambda: threads(late.pid) == {"T"})  # before the lock is free
+    os.close(lock)
+    store("image", "prune", "-f")
+    store("image", "prune", "-f", "--blobs")
+    os.kill(late.pid, signal.SIGCONT)
+    out, err = late.communicate(timeout=60)
+    assert late.returncode == 0, err
+    id = out.decode().strip()
+    assert store("image", "exists", id).rc == 0
+    assert store("system", "check").out == ""
+    store("save", "-q", "-o", str(tmp_path / "saved.tar"), id)
+
+
+def test_a_squashed_image_is_one_layer_of_all_that_the_container_sees(store: Store) -> None:
+    changed(store)
+    env = {"SOURCE_DATE_EPOCH": "1700000000"}
+    first = store("commit", "-q", "--squash", "c", "flat", env=env).line
+    shown = json.loads(store("image", "inspect", "flat").out)[0]
+    assert len(shown["RootFS"]["Layers"]) == len(shown["History"]) == 1
+    assert shown["Config"]["Env"] == ["A=1"]
+    script = "cat /made; ls /var/old; test ! -e /etc/group; stat -c %a /made; test /made -ef /again"
+    run = store("run", "--rm", "--network=none", "flat", "sh", "-ec", script)
+    assert run.out.split() == ["hi", "new", "4750"]
+    store("start", "c")
+    store("wait", "c")
+    words = ("-d", "--network=none", "--name", "r", "base", "sh", "-c")
+    store("run", *words, f"{CHANGES}; touch /ready; sleep 100")
+    store("exec", "r", "sh", "-c", "while ! test -e /ready; do sleep 0.1; done")
+    store("commit", "-q", "-s", "r", "running")
+    assert store("run", "--rm", "--network=none", "running", "cat", "/made").out == "hi\n"
+    assert store("commit", "-q", "-s", "c", env=env).line == first
+    refused = store("commit", "--pause", "r", check=125)
+    assert "container r runs" in refused.err and "cgroup" in refused.err
+
+
+def test_a_container_is_committed_when_its_image_has_lost_its_blobs(store: Store) -> None:
+    changed(store)
+    store("image", "prune", "-f", "--blobs")
+    store("commit", "-q", "c", "later")
+    assert store("run", "--rm", "--network=none", "later", "cat", "/made").out == "hi\n"
+    assert store("system", "check").out == ""

@@ -63,7 +63,6 @@ _CREATE = (
 )
 
 OPTIONS = {
-    "commit": "squash",
     "completion": "no-desc",
     "container exists": "external",
     "create": _CREATE,
@@ -100,7 +99,6 @@ OPTIONS = {
 SHORT = {
     "": {"c": "connection", "D": "debug", "H": "host", "r": "remote"},
     "create": {"m": "memory", "c": "cpu-shares"},
-    "commit": {"s": "squash"},
     "logs": {"n": "names"},
     "ps": {"p": "pod", "w": "watch"},
     "push": {"a": "all-tags"},

@@ -30,6 +30,7 @@ CONTAINER_COMMANDS: dict[str, Command] = {
             _MESSAGE,
             ("--pause -p", "pause", "bool", "", "Pause the container meanwhile"),
             ("--quiet -q", "quiet", "bool", "", "Show the id only"),
+            ("--squash -s", "squash", "bool", "", "One layer of all that the container sees"),
         ),
     ),
     "export": (
