@@ -68,7 +68,7 @@ __pypod_command() {
         valued='--detach-keys --log-level --registries-conf --root --runroot'
         stops=0 places='running' ;;
     "commit"|"container commit")
-        flags='--author -a --change -c --format -f --iidfile --include-volumes --message -m --pause -p --quiet -q --help -h --log-level --registries-conf --root --runroot'
+        flags='--author -a --change -c --format -f --iidfile --include-volumes --message -m --pause -p --quiet -q --squash -s --help -h --log-level --registries-conf --root --runroot'
         valued='--author -a --change -c --format -f --iidfile --message -m --log-level --registries-conf --root --runroot'
         stops=0 places='container|image' ;;
     "completion")

@@ -683,6 +683,7 @@ complete -c pypod -n '__pypod_at \'commit\'' -l include-volumes -d 'The containe
 complete -c pypod -n '__pypod_at \'commit\'' -l message -s m -x -d 'Comment of the new image'
 complete -c pypod -n '__pypod_at \'commit\'' -l pause -s p -d 'Pause the container meanwhile'
 complete -c pypod -n '__pypod_at \'commit\'' -l quiet -s q -d 'Show the id only'
+complete -c pypod -n '__pypod_at \'commit\'' -l squash -s s -d 'One layer of all that the container sees'
 complete -c pypod -n '__pypod_at \'commit\'' -l help -s h -d 'Show this text'
 complete -c pypod -n '__pypod_at \'commit\'' -l log-level -r -f -a 'debug info warn error' -d 'Show messages from: debug, info, warn or error'
 complete -c pypod -n '__pypod_at \'commit\'' -l registries-conf -r -F -d 'Read this registries.conf'

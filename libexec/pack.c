@@ -71,7 +71,8 @@ static bool is_packed_xattr(const char *name)
 {
     if (strncmp(name, "user.overlay.", 13) == 0 || strncmp(name, "user.pypod.", 11) == 0)
         return false;
-    return strncmp(name, "user.", 5) == 0 || strcmp(name, "security.capability") == 0;
+    return strncmp(name, "user.", 5) == 0 || strcmp(name, "security.capability") == 0 ||
+           strncmp(name, "system.posix_acl_", 17) == 0; /* acl(5), with the ids of the container */
 }
 
 static int by_name(const void *one, const void *other)

@@ -20,7 +20,7 @@
 #include "util.h"
 
 /* What an archive may make this process and `finish` remember. */
-enum { ENTRIES_MAX = 1000000, REMEMBERED_MAX = 64 << 20 };
+enum { ENTRIES_MAX = 1000000 };
 
 void tell(struct unpack *u, const char *what, const char *path, const char *more)
 {
@@ -39,27 +39,12 @@ void count_entry(struct unpack *u)
         die(NULL, "the archive has a million entries or more");
 }
 
-static void remember_time(struct unpack *u, const char *path, struct timespec mtime)
-{
-    if (u->time_count == u->time_room) {
-        u->time_room = u->time_room ? 2 * u->time_room : 256;
-        u->times = realloc(u->times, u->time_room * sizeof *u->times);
-        if (!u->times)
-            die(NULL, "out of memory");
-    }
-    u->time_bytes += strlen(path);
-    if (u->time_bytes > REMEMBERED_MAX)
-        die(NULL, "the archive has more directories than can be");
-    char *copy = strdup(path);
-    if (!copy)
-        die(NULL, "out of memory");
-    u->times[u->time_count++] = (struct directory_time){copy, mtime};
-}
-
 static bool wanted_xattr(const char *name)
 {
     if (strcmp(name, "security.capability") == 0)
         return true; /* the kernel binds it to this user namespace (capabilities(7), version 3) */
+    if (strcmp(name, XATTR_ACL) == 0)
+        return true; /* that of new files comes when there are none any more, see later.c */
     /* What overlayfs and stores read would let a layer hide or show another one's files. */
     return strncmp(name, "user.", 5) == 0 && strncmp(name, "user.overlay.", 13) != 0 &&
            strncmp(name, "user.containers.", 16) != 0 &&
@@ -209,7 +194,7 @@ static void put_directory(struct unpack *u, int parent, const char *name, struct
     if (fchmod(fd, entry->mode) < 0)
         die_errno(entry->name);
     set_xattrs(u, fd, entry);
-    remember_time(u, entry->name, entry->mtime);
+    do_later(u, entry->name, entry);
 }
 
 /* The root directory stays the caller's, who has to rename it and may have no other id: its owner is
@@ -221,7 +206,7 @@ static void put_root(struct unpack *u, struct tar_entry *entry)
     set_xattrs(u, u->root, entry);
     if (entry->uid || entry->gid || (entry->mode & 0700) != 0700)
         note_owner(u->root, entry);
-    remember_time(u, "", entry->mtime);
+    do_later(u, "", entry);
     u->root_seen = true;
 }
 
@@ -346,18 +331,6 @@ static void put(struct unpack *u, struct tar_entry *entry)
         put_other(u, parent, name, entry);
 }
 
-/* Last, deepest first: making files had changed them. */
-static void set_directory_times(struct unpack *u)
-{
-    for (size_t i = u->time_count; i-- > 0;) {
-        const char *path = *u->times[i].path ? u->times[i].path : ".";
-        cleanup_fd int directory = open_below(u->root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-        struct timespec times[2] = {u->times[i].mtime, u->times[i].mtime};
-        if (directory >= 0)
-            futimens(directory, times);
-    }
-}
-
 int verb_unpack(char **argv)
 {
     static struct unpack u = {.tar.fd = STDIN_FILENO, .parent_fd = -1};
@@ -377,7 +350,7 @@ int verb_unpack(char **argv)
     }
     if (more < 0)
         die(NULL, u.tar.wrong);
-    set_directory_times(&u);
+    do_what_is_left(&u);
     tar_drain(&u.tar);
     if (!u.root_seen)
         tell(&u, "implied", "", "");

@@ -10,10 +10,18 @@
 
 #include "tar.h"
 
+#define XATTR_ACL "system.posix_acl_access"
+#define XATTR_NEW_ACL "system.posix_acl_default"
+
+/* What a directory gets at the end. */
 struct directory_time {
     char *path;
     struct timespec mtime;
+    void *acl; /* NULL: none */
+    size_t acl_size;
 };
+
+enum { REMEMBERED_MAX = 64 << 20 };
 
 struct unpack {
     int root;
@@ -32,6 +40,10 @@ struct unpack {
 
 /* Writes a triple of words for `finish`. */
 void tell(struct unpack *u, const char *what, const char *path, const char *more);
+
+/* later.c: remembers what a directory gets when everything is in it; does that for all. */
+void do_later(struct unpack *u, const char *path, const struct tar_entry *entry);
+void do_what_is_left(struct unpack *u);
 
 /* Counts an entry, or a directory that is made without one. */
 void count_entry(struct unpack *u);

@@ -11,6 +11,7 @@ import json
 import lzma
 import os
 import signal
+import struct
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -258,4 +259,60 @@ def test_a_container_is_committed_when_its_image_has_lost_its_blobs(store: Store
     store("image", "prune", "-f", "--blobs")
     store("commit", "-q", "c", "later")
     assert store("run", "--rm", "--network=none", "later", "cat", "/made").out == "hi\n"
+    assert store("system", "check").out == ""
+
+
+def acl(*entries: tuple[int, int, int]) -> bytes:
+    """An access control list as the kernel has it (acl(5), linux/posix_acl_xattr.h)."""
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+
+
+@pytest.mark.passes("user", "root")
+def test_access_control_lists_and_attributes_go_out_and_in(store: Store, tmp_path: Path) -> None:
+    own, named, group, mask, other = 1, 2, 4, 0x10, 0x20
+    nobody = 0xFFFFFFFF
+    common = ((group, 4, nobody), (mask, 6, nobody), (other, 0, nobody))
+    access = acl((own, 6, nobody), (named, 6, 1234), *common)
+    new = acl((own, 7, nobody), (named, 5, 4321), *common)
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name, kind, notes in (
+            ("dir", tarfile.DIRTYPE, {"system.posix_acl_default": new}),
+            ("dir/plain", tarfile.REGTYPE, {}),
+            ("dir/with", tarfile.REGTYPE, {"system.posix_acl_access": access, "user.x": b"y"}),
+        ):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.mode = kind, 0o660 if kind == tarfile.REGTYPE else 0o755
+            entry.pax_headers = {
+                f"SCHILY.xattr.{key}": value.decode("utf-8", "surrogateescape")
+                for key, value in notes.items()
+            }
+            archive.addfile(entry)
+    layer = tmp_path / "tree.tar"
+    layer.write_bytes(out.getvalue())
+    store("import", "-q", str(layer), "lists")
+    store("create", "--network=none", "--name", "l", "lists", "/x")
+    tar = tmp_path / "out.tar"
+    store("export", "-o", str(tar), "l")
+
+    def attributes(data: bytes) -> dict[str, dict[str, bytes]]:
+        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+            return {
+                one.name: {
+                    key.removeprefix("SCHILY.xattr."): value.encode("utf-8", "surrogateescape")
+                    for key, value in one.pax_headers.items()
+                    if key.startswith("SCHILY.xattr.")
+                }
+                for one in archive
+            }
+
+    found = attributes(tar.read_bytes())
+    assert found["dir/with"] == {"system.posix_acl_access": access, "user.x": b"y"}
+    assert found["dir"] == {"system.posix_acl_default": new}
+    assert found["dir/plain"] == {}  # a file of the archive does not get what new ones would
+    store("import", "-q", str(tar), "again")
+    store("create", "--network=none", "--name", "m", "again", "/x")
+    store("export", "-o", str(tar), "m")
+    assert attributes(tar.read_bytes()) == found
+    store("commit", "-q", "--squash", "m", "flat")
     assert store("system", "check").out == ""
