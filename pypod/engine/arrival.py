@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What comes into the store and has no name yet: while it does, no prune takes its blobs away.
 
-The mark is a directory `tmp/unpack-…`, locked by its owner, as a layer's staging is.
+The mark is a directory `tmp/unpack-…`, locked by its owner, as a layer's staging is; so is the
+turn of who pulls an image.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ import os
 
 from pypod.errors import NoSpace
 from pypod.kernel.locks import Lock
+from pypod.oci import digest as oci_digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pypod.kernel.paths import Places
 
 
@@ -55,6 +59,43 @@ class Arrival:
             os.rmdir(self._directory)
         except OSError:
             pass  # the next sweep's
+        self._lock.close()
+
+
+class Turn:
+    """One pull of an image at a time: who comes second waits, and finds its layers here.
+
+    Blobs have locks of their own, but two who unpack one image would do all of that twice.
+    """
+
+    def __init__(self, places: Places, image_id: str, waiting: Callable[[], None]) -> None:
+        """Wait for the turn; `waiting` is called when there is somebody to wait for."""
+        # A name that `remove.sweep` takes away when its owner was killed.
+        self._path = f"{places.tmp}/unpack-{oci_digest.hex_of(image_id)}"
+        while True:
+            try:
+                make_directory(self._path, 0o700)
+            except FileExistsError:
+                pass
+            try:
+                self._lock = Lock(self._path)
+            except FileNotFoundError:
+                continue
+            if not self._lock.take(wait=False):
+                waiting()
+                self._lock.take()
+            if self._lock.is_of(self._path):
+                return
+            self._lock.close()  # the one we waited for has removed it
+
+    def __enter__(self) -> Turn:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        try:
+            os.rmdir(self._path)
+        except FileNotFoundError:
+            pass
         self._lock.close()
 
 

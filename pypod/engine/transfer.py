@@ -13,7 +13,7 @@ import threading
 from contextlib import closing
 
 from pypod.engine import images, remove, trust, unpack, workers
-from pypod.engine.arrival import Arrival
+from pypod.engine.arrival import Arrival, Turn
 from pypod.engine.fetch import Fetcher, Stale
 from pypod.engine.place import Silent, small
 from pypod.errors import CorruptStore, IntegrityError, NoSpace, PypodError, RegistryError
@@ -171,7 +171,8 @@ class _Pull:
         )
         if self.platform is not None:
             _check_platform(image, self.platform)
-        self._layers(image)
+        with Turn(self.places, image.id, self._say_waiting):
+            self._layers(image)
         if self.every and index:
             self._others(index, blobs.digest_of(body))
         self.progress.note(f"Copying config {image.id}")
@@ -184,6 +185,9 @@ class _Pull:
             content_type=content_type,
             index=index,
         )
+
+    def _say_waiting(self) -> None:
+        self.progress.note("Waiting for another pull of this image")
 
     def _resolve(self) -> tuple[bytes, str, Manifest, bytes]:
         """Return the manifest for the platform, its type, its value, and the index around it.

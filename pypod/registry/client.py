@@ -99,11 +99,11 @@ class Answer:
         return bytes(body)
 
     def stop(self) -> None:
-        """Wake a thread that waits for this body."""
+        """Wake a thread that waits for this body. One that has just ended needs no waking."""
         try:
             self._response.raw.shutdown()
-        except (OSError, ValueError, AttributeError):
-            pass
+        except (OSError, ValueError, AttributeError, RuntimeError):
+            pass  # RuntimeError: the connection went back to its pool
 
     def close(self) -> None:
         """Let the connection go."""

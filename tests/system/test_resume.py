@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,6 +90,40 @@ def test_an_interrupted_pull_fetches_only_the_missing_bytes(
         shown = store("run", "--rm", NONE, again_name, *words)
     assert shown.line == str(20_000 + 4 * 1_500_000)
     assert store("system", "check").out == ""
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_second_pull_waits_for_the_first_and_shares_what_it_did(
+    store: Store, registry: FaultRegistry, image: images.Image, name: str, killed: bool
+) -> None:
+    gate = threading.Event()
+
+    def gated(handler: faults.Handler, body: bytes, media_type: str) -> None:
+        gate.wait(60)
+        handler.good(body, media_type)
+
+    registry.fault(image.layers[3], gated, times=1)
+    first = store.start("pull", name)
+    assert within(30, lambda: registry.paths(image.layers[3]))
+    second = store.start("pull", name)
+    assert second.stderr is not None
+    lines = iter(second.stderr.readline, b"")
+    assert any(b"Waiting for another pull of this image" in line for line in lines)
+    if killed:
+        first.kill()
+    gate.set()
+    out, err = second.communicate(timeout=60)
+    assert (second.returncode, out.decode().strip()) == (0, image.id[7:]), err
+    first.communicate(timeout=60)
+    assert first.returncode == (-signal.SIGKILL if killed else 0)
+    if not killed:
+        assert {len(registry.paths(layer)) for layer in image.layers} == {1}
+        said = [line for line in err.splitlines() if line.startswith(b"Copying blob")]
+        assert len(said) == len(image.layers)
+        assert all(line.endswith(b"skipped: already exists") for line in said)
+    store("image", "prune", "-f")  # what the killed one left
+    assert not list((store.root / "tmp").iterdir())
+    assert not list((store.root / "images/partial").iterdir())
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["part", "all"])

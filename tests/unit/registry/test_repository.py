@@ -129,6 +129,13 @@ def test_cancelling_wakes_who_waits_for_a_body(
         patient.manifest("1")
 
 
+def test_cancelling_what_has_just_ended_is_no_error(repository: Repository) -> None:
+    with repository.blob(LAYER, len(IMAGE.blobs[LAYER])) as body:
+        for _chunk in body:
+            pass
+        repository.client.cancel()
+
+
 def test_a_redirect_with_an_endless_body_is_not_read(
     registry: FaultRegistry, repository: Repository
 ) -> None:
