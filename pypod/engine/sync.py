@@ -11,8 +11,8 @@ import os
 
 from pypod.engine import remote, sync_file
 from pypod.errors import PypodError, UsageError
-from pypod.oci import digest as oci_digest
-from pypod.oci import location, reference
+from pypod.kernel import trust_files
+from pypod.oci import location, policy, reference, signed
 from pypod.oci.location import Location
 from pypod.transport import files
 from pypod.transport.plain_dir import is_plain_dir
@@ -112,8 +112,9 @@ def _tags(
     if not tags:
         raise PypodError(f"{wanted.repository}: no tags to sync")
     # A tag comes from a stranger: it is a name only if it reads as one.
-    # One that lists what refers to a manifest is no image: that goes with its manifest.
-    tags = [tag for tag in sorted(tags) if not oci_digest.is_digest(tag.replace("-", ":", 1))]
+    # Lists of what refers to a manifest go with it, and its signatures where registries.d says so.
+    attached = trust_files.lookasides().attachments(policy.scopes_of(wanted))
+    tags = [tag for tag in sorted(tags) if not signed.is_companion(tag, signatures=attached)]
     names = [str(reference.parse(f"{wanted.repository}:{tag}")) for tag in tags]
     return [(Location(location.REGISTRY, "", name), name) for name in names]
 

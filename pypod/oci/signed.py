@@ -82,6 +82,13 @@ def attachment_tag(digest: str) -> str:
     return f"sha256-{oci_digest.hex_of(digest)}.sig"
 
 
+def is_companion(tag: str, *, signatures: bool) -> bool:
+    """Say whether a tag holds no image, but what refers to one, or its signatures."""
+    if signatures:
+        tag = tag.removesuffix(".sig")
+    return oci_digest.is_digest(tag.replace("-", ":", 1))
+
+
 def _object(
     value: Any, where: str, keys: tuple[str, ...], *, optional: tuple[str, ...] = ()
 ) -> dict[str, Any]:

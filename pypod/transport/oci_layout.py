@@ -56,12 +56,7 @@ class LayoutSource(files.FileSource):
     @property
     def images(self) -> list[tuple[str, str]]:
         """For each image what chooses it, `@N`, and its name; nothing for one without."""
-        own = self._own()
-        return [
-            (f"@{number}", _name(note))
-            for number, note in enumerate(self._notes)
-            if self._entries[number] in own
-        ]
+        return [(f"@{number}", _name(self._notes[number])) for number in self._own()]
 
     def referrers(self, digest: str) -> list[Descriptor]:
         """Return what refers to a manifest: entries without a name. Raises PypodError."""
@@ -71,14 +66,15 @@ class LayoutSource(files.FileSource):
             if not _name(notes) and self._subject(entry) == digest
         ]
 
-    def _own(self) -> list[Descriptor]:
-        """Return the entries less those that only refer to others."""
-        pairs = list(zip(self._entries, self._notes, strict=True))
-        if len(pairs) == 1:
-            return list(self._entries)
-        there = {entry.digest for entry, _notes in pairs}
+    def _own(self) -> list[int]:
+        """Return which entries are images: not those that only refer to others."""
+        if len(self._entries) == 1:
+            return [0]
+        there = {entry.digest for entry in self._entries}
         return [
-            entry for entry, notes in pairs if _name(notes) or self._subject(entry) not in there
+            number
+            for number, entry in enumerate(self._entries)
+            if _name(self._notes[number]) or self._subject(entry) not in there
         ]
 
     def _subject(self, entry: Descriptor) -> str:
@@ -113,8 +109,7 @@ class LayoutSource(files.FileSource):
             if self._wanted in ("", f"@{number}", notes.get(REF_NAME), notes.get(_FULL_NAME))
         ]
         if not self._wanted and len(found) > 1:
-            own = self._own()
-            found = [entry for entry in found if entry in own]
+            found = [self._entries[number] for number in self._own()]
         if self._wanted and not found:
             raise PypodError(f"{self.noun}: no image is called {self._wanted}", hint=self._hint())
         if not found:

@@ -7,7 +7,6 @@ import base64
 import json
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,25 +19,6 @@ from tests.fixtures.signing import Ecdsa, Machine, Pgp
 from tests.fixtures.store import Store
 
 pytestmark = pytest.mark.own
-
-
-@pytest.fixture(scope="module")
-def pgp() -> Iterator[Pgp]:
-    made = Pgp()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path)
-
-
-@pytest.fixture
-def store(program: Program, tmp_path: Path) -> Iterator[Store]:
-    made = Store(program, tmp_path)
-    yield made
-    made.remove()
 
 
 def small(text: bytes = b"one\n") -> images.Image:

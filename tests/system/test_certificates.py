@@ -10,20 +10,12 @@ import pytest
 
 from tests.fixtures import images
 from tests.fixtures.authority import Authority
-from tests.fixtures.program import Program
 from tests.fixtures.registry import Registry
 from tests.fixtures.store import Store
 
 pytestmark = pytest.mark.own
 
 IMAGE = images.make([images.busybox_files()], {"Cmd": ["sh"]})
-
-
-@pytest.fixture
-def store(program: Program, tmp_path: Path) -> Iterator[Store]:
-    made = Store(program, tmp_path)
-    yield made
-    made.remove()
 
 
 @pytest.fixture(scope="module")

@@ -20,20 +20,13 @@ from tests.fixtures import fault_registry as faults
 from tests.fixtures import images
 from tests.fixtures.docker_daemon import DockerDaemon
 from tests.fixtures.fault_registry import FaultRegistry
-from tests.fixtures.program import Program, within
+from tests.fixtures.program import within
 from tests.fixtures.registry import PASSWORD, USER, Registry
 from tests.fixtures.store import Store
 
 pytestmark = pytest.mark.own
 
 CREDS = f"{USER}:{PASSWORD}"
-
-
-@pytest.fixture
-def store(program: Program, tmp_path: Path) -> Iterator[Store]:
-    made = Store(program, tmp_path)
-    yield made
-    made.remove()
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,17 @@ from __future__ import annotations
 
 import functools
 import http.server
+import json
+import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.fixtures import fault_registry as faults
 from tests.fixtures import images, signing
+from tests.fixtures.docker_daemon import DockerDaemon
 from tests.fixtures.fault_registry import FaultRegistry
 from tests.fixtures.registry import Registry
 from tests.fixtures.signing import Machine, Pgp
@@ -58,6 +62,54 @@ def test_another_policy_for_one_command(
     store(*copy, f"containers-storage:{name}", where)
     done = store("pull", "--signature-policy", "/no/policy.json", name, check=125)
     assert "/no/policy.json: No such file or directory" in done.err
+
+
+@pytest.fixture
+def daemon() -> Iterator[DockerDaemon]:
+    """A daemon of docker's; the path of a socket must be short."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as where, DockerDaemon(Path(where)) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    "transport", ["dir", "oci", "oci-archive", "docker-archive", "docker-daemon"]
+)
+def test_every_way_in_asks_the_policy_of_its_transport(
+    store: Store,
+    machine: Machine,
+    registry: Registry,
+    daemon: DockerDaemon,
+    tmp_path: Path,
+    transport: str,
+) -> None:
+    machine.require({"type": "insecureAcceptAnything"})
+    name = signing.push(registry, images.make([{"file": b"way in"}]), transport)[1]
+    path = str(tmp_path / "there")
+    env = {**machine.env, "DOCKER_HOST": daemon.host}
+    place = f"{transport}:{path}{'' if transport == 'dir' else ':example.com/way/in:1'}"
+    if transport == "docker-daemon":
+        place = "docker-daemon:example.com/way/in:1"
+    store("image", "copy", "-q", f"docker://{name}", place, env=env)
+    ways = [("image", "copy", "-q", place, "containers-storage:taken:1"),
+            ("image", "copy", "-q", place, f"dir:{tmp_path}/out"),
+            ("manifest", "create", "list", place)]  # fmt: skip
+    if transport != "docker-daemon":
+        ways.append(("load", "-q", "-i", path))
+    if transport in ("oci", "oci-archive"):
+        ways.append(("artifact", "pull", "-q", place))
+    easy, reject = [{"type": "insecureAcceptAnything"}], [{"type": "reject"}]
+
+    def say(default: object, own: object) -> None:
+        rules = {"default": default, "transports": {transport: {"": own}}}
+        machine.policy.write_text(json.dumps(rules))
+
+    for words in ways:
+        say(easy, reject)
+        done = store(*words, check=125, env=env)
+        assert f"refused by {machine.policy} ({transport}: reject)" in done.err, words
+        say(reject, easy)
+        store(*words, env=env)
+        store("manifest", "rm", "list", check=None, env=env)
 
 
 def test_signatures_are_fetched_over_http(

@@ -12,7 +12,6 @@ import pytest
 from tests.fixtures import fault_registry as faults
 from tests.fixtures import images
 from tests.fixtures.fault_registry import FaultRegistry, Handler
-from tests.fixtures.program import Program
 from tests.fixtures.registry import PASSWORD, USER, Registry
 from tests.fixtures.store import Store
 
@@ -27,13 +26,6 @@ RESULTS = {
         {"name": "team/other", "description": None, "star_count": 0},
     ]
 }
-
-
-@pytest.fixture
-def store(program: Program, tmp_path: Path) -> Iterator[Store]:
-    made = Store(program, tmp_path)
-    yield made
-    made.remove()
 
 
 @pytest.fixture(scope="module")

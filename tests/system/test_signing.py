@@ -263,6 +263,19 @@ def test_of_an_index_everything_is_signed(
     ours = sorted(path.name for path in (tmp_path / "d").glob("*signature-*"))
     assert ours == sorted(path.name for path in (tmp_path / "copy").glob("*signature-*"))
     assert len(ours) == 3
+    for name in ours:
+        # skopeo writes into these files what we do, and reads ours.
+        one, other = ((tmp_path / where / name).read_bytes() for where in ("d", "copy"))
+        begin = b"\x00sigstore-json\n"
+        assert one.startswith(begin)
+        assert json.loads(one.removeprefix(begin)) == json.loads(other.removeprefix(begin))
+    machine.require({"type": "insecureAcceptAnything"}, transport="dir")
+    skopeo(machine, "copy", "--all", "--dest-tls-verify=false", f"dir:{tmp_path}/d",
+           f"docker://{base}/theirs:latest")  # fmt: skip
+    identity = {"type": "exactRepository", "dockerRepository": f"{base}/copy"}
+    machine.require({**keyed(key.public), "signedIdentity": identity})
+    store("pull", "-q", f"{base}/theirs", env=machine.env)
+    machine.require({"type": "insecureAcceptAnything"})
     assert (tmp_path / "d/manifest.json").read_bytes() == index
     # A second image there takes the signatures of the first away.
     store("image", "copy", "-q", f"docker://{base}/in", f"dir:{tmp_path}/d", env=machine.env)
@@ -357,6 +370,12 @@ def test_a_sync_signs_and_keeps_signatures(
     store(*sync, "--remove-signatures", f"{base}/b/in:1", f"{base}/c", env=env)
     machine.require(keyed(public))
     store("pull", "-q", f"{base}/a/in:1", env=env)
+    # A whole repository: its signatures are no images, which the policy would refuse.
+    identity = {"type": "exactReference", "dockerReference": f"{base}/a/in:1"}
+    machine.require({**keyed(public), "signedIdentity": identity})
+    done = store(*sync, f"{base}/a/in", f"{base}/whole", env=env)
+    assert done.out == f"docker://{base}/a/in:1 -> docker://{base}/whole/in:1\n"
+    store("pull", "-q", f"{base}/whole/in:1", env=env)
     machine.require({"type": "signedBy", "keyType": "GPGKeys", "keyPath": str(pgp.public("good"))})
     store("pull", "-q", f"{base}/b/in:1", env=env)
     done = store("pull", "-q", f"{base}/c/in:1", check=125, env=env)
