@@ -24,7 +24,8 @@ except ImportError:
 
 def layer(blob, directory):
     packed, plain, inflater = sha256(), sha256(), zlib.decompressobj(31)
-    tar = subprocess.Popen(["/bin/tar", "-b", "512", "-xf", "-", "-C", directory], stdin=subprocess.PIPE)
+    words = ["/bin/tar", "-b", "512", "-xf", "-", "-C", directory]
+    tar = subprocess.Popen(words, stdin=subprocess.PIPE)
     fcntl.fcntl(tar.stdin, fcntl.F_SETPIPE_SZ, 1 << 20)
     with open(blob, "rb", buffering=0) as file:
         while data := file.read(1 << 18):

@@ -32,7 +32,9 @@ class Placed(Program):
 
     def __init__(self, path: str | None, where: Path) -> None:
         super().__init__(path)
-        self._where, self._count, self._options = where, 0, self._first
+        # Without a storage.conf podman takes vfs, which copies every layer below a new one.
+        self._options = [*self._first, *["--storage-driver", "overlay"] * self.is_podman]
+        self._where, self._count = where, 0
         self.fresh()
 
     def fresh(self) -> None:
