@@ -216,12 +216,17 @@ static int other(const struct copy *copy, int into, const char *name, const stru
 
 static const struct copy_rules rules = {owner, data, attribute, other, open_layer};
 
-/* More than there are processors: some wait for the disk. */
+/* As many as there are processors without work: more of them take longer together than one (measured). */
 static unsigned processes(void)
 {
+    enum { MOST = 4 };
     long online = sysconf(_SC_NPROCESSORS_ONLN);
+    double load = 0;
 
-    return online < 1 ? 2 : online < 4 ? 2 * (unsigned)online : 8;
+    if (getloadavg(&load, 1) < 1)
+        return 1;
+    long idle = online - (long)load;
+    return idle < 1 ? 1 : idle > MOST ? MOST : (unsigned)idle;
 }
 
 static void shift(const char *from, const char *to)

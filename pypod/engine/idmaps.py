@@ -79,10 +79,16 @@ class _Staging:
         self.full = f"{places.layers}/{facts.layer_map}"
         self.chains = chains
         self._made_of = self._identities()
-        self.directory = f"{places.tmp}/unpack-{os.getpid()}-{os.urandom(4).hex()}"
-        os.mkdir(self.directory, 0o700)
-        self._lock = Lock(self.directory)
-        self._lock.take()
+        while True:
+            self.directory = f"{places.tmp}/unpack-{os.getpid()}-{os.urandom(4).hex()}"
+            os.mkdir(self.directory, 0o700)
+            try:
+                self._lock = Lock(self.directory)
+                self._lock.take()
+                os.stat(self.directory)
+                break
+            except FileNotFoundError:
+                continue  # a sweep came between
 
     def __enter__(self) -> _Staging:
         return self

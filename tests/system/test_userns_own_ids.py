@@ -25,6 +25,12 @@ SLEEP = ("sleep", "100")
 Extent = tuple[int, int, int]
 
 
+@pytest.fixture(scope="module")
+def many(registry: Registry) -> str:
+    """Return the name of an image of 10,000 files, which is not pulled."""
+    return registry.push(many_files.image(), "test/usernskilled")
+
+
 def lines(pypod: Program, image: str, *options: str, script: str) -> list[str]:
     """Return the lines that a shell prints in a container with these options."""
     return pypod("run", "--rm", *NONE, *options, image, "sh", "-c", script).out.splitlines()
@@ -325,17 +331,16 @@ def test_layers_that_no_container_has_go_with_a_prune(pypod: Program, image: str
 
 @pytest.mark.passes("user")
 def test_an_image_that_is_removed_while_its_tree_is_made_leaves_no_part_of_it(
-    pypod: Program, registry: Registry
+    pypod: Program, many: str
 ) -> None:
-    image = registry.push(many_files.image(), "test/usernsremoved")
     graph = Path(json.loads(pypod("info", "--format", "json").out)["store"]["graphRoot"])
     for attempt in range(5):
-        pypod.pull(image)
+        pypod.pull(many)
         mode = f"keep-id:uid={7000 + attempt},gid=7"
-        running = pypod.start("run", "--rm", *NONE, "--userns", mode, image, "true")
+        running = pypod.start("run", "--rm", *NONE, "--userns", mode, many, "true")
         stopped = stop_worker(running.pid)
         if stopped:
-            pypod("rmi", image)
+            pypod("rmi", many)
             for pid in stopped:
                 os.kill(pid, signal.SIGCONT)
         _, err = running.communicate(timeout=60)
@@ -345,7 +350,7 @@ def test_an_image_that_is_removed_while_its_tree_is_made_leaves_no_part_of_it(
             assert not list((graph / "layers").glob("keep-70*/*"))
             assert not list((graph / "tmp").glob("unpack-*"))
             return
-        pypod("rmi", image)
+        pypod("rmi", many)
     raise AssertionError("pypod-files was never seen at work")
 
 
@@ -453,3 +458,31 @@ def test_containers_with_ids_of_their_own_cannot_touch_each_other(
     ran = pypod("run", "--rm", *volume, image, "sh", "-c", script)
     assert ran.out.split() == ["65534", "0", "0"]
     assert ran.err.count("ermission denied") == 2 and "chown: /shared/one: " in ran.err
+
+
+@pytest.mark.passes("user")
+def test_a_tree_whose_maker_was_killed_is_made_again(pypod: Program, many: str) -> None:
+    pypod.pull(many)
+    graph = Path(json.loads(pypod("info", "--format", "json").out)["store"]["graphRoot"])
+    for attempt in range(5):
+        mode = f"keep-id:uid={6000 + attempt},gid=7"
+        words = ("run", "--rm", *NONE, "--userns", mode, "-u", "0", many)
+        running = pypod.start(*words, "true")
+        stopped = stop_worker(running.pid)
+        if not stopped:
+            running.communicate(timeout=60)
+            continue
+        running.kill()
+        running.communicate(timeout=60)
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+        assert not list((graph / "layers").glob(f"keep-{6000 + attempt}*"))
+        script = "find /lib? -type f | wc -l; cat /lib?/*/*.py | wc -c; stat -c %h /a/again"
+        said = pypod(*words, "sh", "-c", script).out.split()
+        assert said == ["10000", str(sum(n % 25 for n in range(2000)) * 5 * 4096), "2"]
+        pypod("run", "--rm", *NONE, many, "true")
+        assert within(10, lambda: not list((graph / "tmp").glob("unpack-*")))
+        break
+    else:
+        raise AssertionError("pypod-files was never seen at work")
+    pypod("rmi", many)
