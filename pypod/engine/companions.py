@@ -69,8 +69,16 @@ class Companions:
 
     def write(self, digest: str, found: list[Signature], *, top: bool) -> None:
         """Write the signatures of a manifest, and those that are to be made. Raises PypodError."""
-        every = [*found, *(one.sign(Signed(digest, self._identity)) for one in self._signers)]
-        if every and keeps_signatures(self._target):
+        if not keeps_signatures(self._target):
+            return
+        every, what = list(found), Signed(digest, self._identity)
+        kinds = {signer.kind for signer in self._signers}
+        there = self._target.signatures_of(digest, kinds) if kinds else []
+        for signer in self._signers:
+            # The same image pushed each night has one signature of a key, not a hundred.
+            if not any(signer.made(one, what) for one in (*found, *there)):
+                every.append(signer.sign(what))
+        if every:
             self._target.put_signatures(digest, every, top=top)
 
 

@@ -82,6 +82,17 @@ def verify(signature: bytes, ring: bytes) -> bytes:
         return _content(paths["content"])
 
 
+def exported(key: str) -> bytes:
+    """Return a public key of the user's gpg. Raises PypodError."""
+    program = shutil.which("gpg", path=_SEARCH) or "gpg"
+    words = [program, "--batch", "--no-tty", "--quiet", "--export", key]
+    try:
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    except OSError as error:
+        raise PypodError(f"{program} cannot be run: {error.strerror}") from None
+    return done.stdout
+
+
 def sign(content: bytes, key: str, passphrase: bytes | None) -> bytes:
     """Return an OpenPGP message with the content in it, signed by a key of the user's gpg.
 

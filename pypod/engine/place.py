@@ -111,6 +111,9 @@ if TYPE_CHECKING:
         def check_signatures(self, kinds: set[str]) -> None:
             """Raise PypodError unless signatures of these kinds can be kept."""
 
+        def signatures_of(self, digest: str, kinds: set[str]) -> list[Signature]:
+            """Return the signatures of a manifest that are there and stay. Raises PypodError."""
+
         def put_signatures(self, digest: str, found: list[Signature], *, top: bool) -> None:
             """Write the signatures of a manifest. Raises PypodError."""
 

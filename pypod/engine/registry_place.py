@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from pypod.engine import referrers, signature_place
+from pypod.engine import referrers, signature_place, signatures
 from pypod.oci import manifest as oci
 from pypod.oci import signed
 from pypod.registry.referrers import add_tagged
 from pypod.registry.upload import Upload
+from pypod.transport import signature_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,6 +74,15 @@ class RegistryTarget:
     def check_signatures(self, kinds: set[str]) -> None:
         """Raise PypodError unless registries.d says where signatures are written."""
         signature_place.check(kinds, self._where)
+
+    def signatures_of(self, digest: str, kinds: set[str]) -> list[Signature]:
+        """Return the signatures of these kinds that are there. Raises PypodError."""
+        found: list[Signature] = []
+        if signed.SIMPLE in kinds:
+            found += map(signature_file.unpacked, signature_place.staged(self._where, digest))
+        if signed.COSIGN in kinds:
+            found += (one for one, _layer in signatures.attached(self._repository, digest))
+        return found
 
     def put_signatures(self, digest: str, found: list[Signature], *, top: bool) -> None:
         """Write the signatures of a manifest, each kind to its own place."""

@@ -55,14 +55,19 @@ def _directory(where: Reference, digest: str) -> str:
     return f"{unquote(parts.path)}/{where.path}{name}"
 
 
-def stage(where: Reference, digest: str, fresh: list[Signature]) -> None:
-    """Write OpenPGP signatures of a manifest to its lookaside place. Raises PypodError."""
-    directory = _directory(where, digest)
-    files.make_directory(directory)
-    box = files.Directory(directory)
+def staged(where: Reference, digest: str) -> list[bytes]:
+    """Return the files of signatures where those of a manifest are written. Raises PypodError."""
+    box = files.Directory(_directory(where, digest))
     there: list[bytes] = []
     while box.has(f"signature-{len(there) + 1}"):
         there.append(box.small(f"signature-{len(there) + 1}"))
+    return there
+
+
+def stage(where: Reference, digest: str, fresh: list[Signature]) -> None:
+    """Write OpenPGP signatures of a manifest to its lookaside place. Raises PypodError."""
+    directory, there = _directory(where, digest), staged(where, digest)
+    files.make_directory(directory)
     for data in map(signature_file.packed, fresh):
         if data not in there:
             there.append(data)

@@ -44,11 +44,15 @@ class PublicKey:
 
     def signed(self, signature: bytes, payload: bytes) -> bool:
         """Say whether the key made a signature (DER) of these bytes."""
-        try:
-            self._key.verify(signature, payload, ec.ECDSA(hashes.SHA256()))
-        except InvalidSignature:
-            return False
-        return True
+        return _verified(self._key, signature, payload)
+
+
+def _verified(key: ec.EllipticCurvePublicKey, signature: bytes, payload: bytes) -> bool:
+    try:
+        key.verify(signature, payload, ec.ECDSA(hashes.SHA256()))
+    except InvalidSignature:
+        return False
+    return True
 
 
 def decoded(text: object) -> bytes:
@@ -92,6 +96,10 @@ class PrivateKey:
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise PypodError(f"{noun}: not an ECDSA key, others are not known to pypod")
         self._key = key
+
+    def signed(self, signature: bytes, payload: bytes) -> bool:
+        """Say whether this key made a signature (DER) of these bytes."""
+        return _verified(self._key.public_key(), signature, payload)
 
     def sign(self, payload: bytes) -> str:
         """Return the signature of these bytes, DER in base64."""

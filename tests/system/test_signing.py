@@ -109,8 +109,15 @@ def test_a_second_signature_stays_beside_the_first(
     name = registry.push(small(b"two"), f"two/keys-{os.getpid()}", "1")
     machine.require({"type": "insecureAcceptAnything"})
     store("pull", "-q", name, env=machine.env)
-    for key in (first, second):
+    for key in (first, second, first):
         store("push", "-q", "--sign-by-sigstore-private-key", str(key.key), name, env=machine.env)
+    _host, repository = name.removesuffix(":1").split("/", 1)
+    tag = signing.tag(small(b"two").digest)
+    # A key signs the same once; under another name it is not the same.
+    assert len(json.loads(registry.manifest(repository, tag)[0])["layers"]) == 2
+    store("image", "copy", "-q", "--sign-by-sigstore-private-key", str(first.key),
+          f"docker://{name}", f"docker://{name.removesuffix('1')}2", env=machine.env)  # fmt: skip
+    assert len(json.loads(registry.manifest(repository, tag)[0])["layers"]) == 3
     for key in (first, second):
         machine.require(keyed(key.public))
         store("pull", "-q", name, env=machine.env)
@@ -219,7 +226,10 @@ def test_gpg_signs_into_the_lookaside_place(
     machine.require({"type": "insecureAcceptAnything"})
     env = {**machine.env, "GNUPGHOME": str(pgp.home)}
     words = ("--sign-by", pgp.fingerprint("good"), "--sign-passphrase-file", secret(tmp_path))
-    store("image", "copy", "-q", *words, f"docker://{name}", f"docker://{other}", env=env)
+    for _time in range(2):
+        store("image", "copy", "-q", *words, f"docker://{name}", f"docker://{other}", env=env)
+    (where,) = machine.lookaside.glob(f"gpg/out-{os.getpid()}@*")
+    assert [path.name for path in where.iterdir()] == ["signature-1"]
     machine.require({"type": "signedBy", "keyType": "GPGKeys", "keyPath": str(pgp.public("good"))})
     store("pull", "-q", other, env=machine.env)
     skopeo(machine, "copy", "--src-tls-verify=false", f"docker://{other}", f"dir:{tmp_path}/theirs")
