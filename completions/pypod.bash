@@ -160,7 +160,7 @@ __pypod_command() {
         valued='--log-level --registries-conf --root --runroot'
         stops=0 places='image|...' ;;
     "images"|"image ls"|"image list")
-        flags='--all -a --digests --filter -f --format --no-trunc --noheading -n --quiet -q --sort --help -h --log-level --registries-conf --root --runroot'
+        flags='--all -a --digests --filter -f --format --history --no-trunc --noheading -n --quiet -q --sort --help -h --log-level --registries-conf --root --runroot'
         valued='--filter -f --format --sort --log-level --registries-conf --root --runroot'
         stops=0 places='image' ;;
     "import"|"image import")

@@ -1064,6 +1064,7 @@ complete -c pypod -n '__pypod_at \'images\'' -l all -s a -d 'Also intermediate i
 complete -c pypod -n '__pypod_at \'images\'' -l digests -d 'Show digests'
 complete -c pypod -n '__pypod_at \'images\'' -l filter -s f -r -f -a 'before= containers=true containers=false dangling=true dangling=false digest= id= label= label!= manifest=true manifest=false reference= since= until=' -d 'Only those that match'
 complete -c pypod -n '__pypod_at \'images\'' -l format -r -f -a 'json table' -d 'json, or a Go template'
+complete -c pypod -n '__pypod_at \'images\'' -l history -d 'Show all names that the image has'
 complete -c pypod -n '__pypod_at \'images\'' -l no-trunc -d 'Show ids in full'
 complete -c pypod -n '__pypod_at \'images\'' -l noheading -s n -d 'Leave the headings out'
 complete -c pypod -n '__pypod_at \'images\'' -l quiet -s q -d 'Show ids only'

@@ -17,14 +17,17 @@ if TYPE_CHECKING:
     from pypod.cli.parse import Args
 
 
+_NOTHING = '"pypod {}" requires a name, id, or the "--latest" flag'
+
+
 def diff(args: Args) -> int:
     """Show the changes of a container or an image."""
-    return _show(args, list(args.objects), "", "container or image must be specified")
+    return _show(args, list(args.objects), "", _NOTHING.format("diff"))
 
 
 def container_diff(args: Args) -> int:
     """Show the changes of a container."""
-    return _show(args, list(args.containers), "container", "give a container, or --latest")
+    return _show(args, list(args.containers), "container", _NOTHING.format("container diff"))
 
 
 def image_diff(args: Args) -> int:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 import time
 
-from pypod.engine import image_history, images
+from pypod.engine import image_history, image_list, images
 from pypod.errors import UsageError
 from pypod.output import columns, listing
 from pypod.text import units
@@ -48,7 +48,7 @@ def _cells(step: Step, args: Args) -> dict[str, Any]:
     command = step.created_by
     if not args.no_trunc and len(command) > _SHORT:
         command = command[: _SHORT - 3] + "..."
-    since = units.human_duration(time.time() - step.created) + " ago"
+    since = image_list.since(step.created, time.time())
     return {
         "ID": step.id if args.no_trunc else step.id[:12],
         "Created": since if args.human else step.created_text,

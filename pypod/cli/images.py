@@ -22,8 +22,6 @@ def images(args: Args) -> int:
     from pypod.engine import image_list
     from pypod.output import columns, listing
 
-    if args.all and args.name:
-        raise UsageError("cannot specify an image and --all")
     if args.quiet and args.format:
         raise UsageError("--quiet and --format cannot be used together")
     found = image_list.rows(args.places, args.name, args.filter, args.sort or "created")
@@ -47,11 +45,13 @@ def images(args: Args) -> int:
         return 0
     shown_keys = ("Repository", "Tag", "Digest", "ID", "CreatedSince", "Size")
     keys = [key for key in shown_keys if args.digests or key != "Digest"]
+    if args.history:
+        keys.append("History")
     headings = [_HEADINGS.get(key, key.upper()) for key in keys]
     table = [] if args.noheading else [headings]
     for row in found:
         cells = image_list.describe(row, now, short=not args.no_trunc)
-        table.append([cells[key] for key in keys])
+        table.append([cells[key] or "<none>" for key in keys])
     columns.print_table(table)
     return 0
 

@@ -67,6 +67,7 @@ def show(args: Args, names: list[str], kind: str) -> int:
             sys.stdout.write(listing.line(args.format, document))
     elif documents or not args.format:
         print(fastjson.pretty(documents, 5) if documents else "[]")
+    sys.stdout.flush()  # what was found stands before what was not, also in one file
     for failure in failures:
         report(failure)
     return failures[-1].code if failures else 0

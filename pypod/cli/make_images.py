@@ -61,7 +61,7 @@ def commit(args: Args) -> int:
     image = engine.commit(args.places, host_facts(), container, options)
     if args.iidfile:
         _write_id(args.iidfile, image)
-    _show(args, image)
+    _show(args, image, image.id[7:])
     return 0
 
 
@@ -81,19 +81,22 @@ def import_(args: Args) -> int:
         variant=args.variant,
     )
     chunks = byte_source.chunks(args.archive)
-    _show(args, engine.import_(args.places, facts, chunks, options, noun))
+    image = engine.import_(args.places, facts, chunks, options, noun)
+    _show(args, image, image.id)
     return 0
 
 
 def _write_id(path: str, image: ImageRecord) -> None:
     try:
         with open(path, "w", encoding="ascii") as file:
-            file.write(image.id)
+            file.write(image.id[7:])
     except OSError as error:
         raise PypodError(f"--iidfile {path}: {error.strerror}") from None
 
 
-def _show(args: Args, image: ImageRecord) -> None:
+def _show(args: Args, image: ImageRecord, id: str) -> None:
     if not args.quiet:
-        os.write(2, f"Writing manifest to image destination\nCopying config {image.id}\n".encode())
-    sys.stdout.write(f"{image.id[7:]}\n")
+        lines = [f"Copying blob {layer.digest}" for layer in image.layers]
+        lines += [f"Copying config {image.id}", "Writing manifest to image destination"]
+        os.write(2, "".join(f"{line}\n" for line in lines).encode())
+    sys.stdout.write(f"{id}\n")

@@ -314,6 +314,8 @@ def _positionals(args: Args, name: str, spec: str, words: list[str]) -> None:
             text = f"`pypod {name}` takes no arguments"
         elif many:
             text = f"requires at least {least} arg(s), only received {received}"
+        elif 0 < least < len(places):
+            text = f"accepts between {least} and {len(places)} arg(s), received {received}"
         elif least < len(places):
             text = f"accepts at most {len(places)} arg(s), received {received}"
         else:

@@ -161,11 +161,11 @@ def _verbose(found: DiskUse) -> None:
         "REPOSITORY|TAG|IMAGE ID|CREATED|SIZE|SHARED SIZE|UNIQUE SIZE|CONTAINERS".split("|")
     ]
     for one in found.images:
-        names = Row(one.image, "", one.entries).names or [""]
-        cells = describe(Row(one.image, names[0], one.entries), now)
-        row = [cells[key] for key in ("Repository", "Tag", "ID", "CreatedSince")]
-        sizes = (one.size, one.shared, one.size - one.shared)
-        table.append([*row, *map(units.human_size, sizes), str(one.containers)])
+        for name in Row(one.image, "", one.entries).names or [""]:
+            cells = describe(Row(one.image, name, one.entries), now)
+            row = [cells[key] for key in ("Repository", "Tag", "ID", "CreatedSince")]
+            sizes = (one.size, one.shared, one.size - one.shared)
+            table.append([*row, *map(units.human_size, sizes), str(one.containers)])
     print("Images space usage:\n")
     columns.print_table(table)
     table = ["CONTAINER ID|IMAGE|COMMAND|LOCAL VOLUMES|SIZE|CREATED|STATUS|NAMES".split("|")]
@@ -176,7 +176,7 @@ def _verbose(found: DiskUse) -> None:
         except PypodError:
             records = ()
         volumes = sum(record["kind"] == "volume" for record in records)
-        row = [str(cells[key]) for key in ("ID", "Image", "Command")]
+        row = [str(cells["ID"])[:12], str(cells["Image"]), str(cells["Command"])]
         more = [str(volumes), units.human_size(size), str(cells["RunningFor"])]
         table.append([*row, *more, entry.status.name, str(cells["Names"])])
     print("\nContainers space usage:\n")

@@ -19,7 +19,7 @@ class Step(Value):
     """A step of an image's history, the newest first."""
 
     id: str
-    """Of the image itself for the last step; `<missing>` for those before it."""
+    """Of the image that ends with it; `<missing>` where the store has none."""
     created: float
     created_text: str
     created_by: str
@@ -33,20 +33,30 @@ def steps(places: Places, word: str) -> list[Step]:
     """Return the history of an image. Raises ImageNotKnown."""
     image = images.find(places, word)
     names = tuple(name for name in images.names_of(places, image.id) if "@" not in name)
-    sizes = list(image.sizes)
+    layers = list(zip(image.sizes, image.chain_ids, strict=True))
+    ends = {
+        other.top: (other.id[7:], tuple(image_inspect.tagged_names(entries)))
+        for other, entries in images.list_images(places)
+        if other.top
+    }
     found: list[Step] = []
     for entry in image.history:
-        size = 0 if entry.get("empty_layer") or not sizes else sizes.pop(0)
-        found.append(_step(entry, size, ""))
-    for size in sizes:  # a history that is shorter than the image
-        found.append(_step({}, size, ""))
+        if entry.get("empty_layer") or not layers:
+            found.append(_step(entry, 0))
+        else:
+            size, chain = layers.pop(0)
+            found.append(_step(entry, size, *ends.get(chain, ())))
+    for size, _chain in layers:  # a history that is shorter than the image
+        found.append(_step({}, size))
     found.reverse()
     if found:
         found[0] = found[0].replace(id=image.id[7:], tags=names)
     return found
 
 
-def _step(entry: dict[str, Any], size: int, id: str) -> Step:
+def _step(
+    entry: dict[str, Any], size: int, id: str = "", names: tuple[str, ...] = ()
+) -> Step:
     text = str(entry.get("created", ""))
     try:
         created = units.parse_time(text, 0) if text else 0.0
@@ -59,6 +69,7 @@ def _step(entry: dict[str, Any], size: int, id: str) -> Step:
         created_by=str(entry.get("created_by", "")),
         size=size,
         comment=str(entry.get("comment", "")),
+        tags=names,
     )
 
 

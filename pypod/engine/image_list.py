@@ -102,7 +102,7 @@ def rows(
         own = [Row(image, name, tuple(entries)) for name in shown]
         found += [row for row in own if passes(row) and (not wanted or _is_of(row, wanted))]
     if sort != "created":
-        found.sort(key=_KEYS[sort], reverse=sort == "size")
+        found.sort(key=_KEYS[sort])
     return found
 
 
@@ -130,11 +130,12 @@ def containers_of(places: Places) -> dict[str, int]:
 
 def describe(row: Row, now: float, containers: int = 0, *, short: bool = True) -> dict[str, Any]:
     """Return the fields of `images --format` templates (podman's names)."""
-    image, ago = row.image, units.human_duration(now - row.created) + " ago"
+    image, ago = row.image, since(row.created, now)
     return {
         "ID": image.id[7:19] if short else image.id,
         "Id": image.id[7:],
         "ParentID": "",
+        "ParentId": "",
         "Repository": row.repository,
         "Tag": row.tag,
         "Digest": row.digest,
@@ -154,6 +155,11 @@ def describe(row: Row, now: float, containers: int = 0, *, short: bool = True) -
         "ReadOnly": False,
         "History": ", ".join(row.names),
     }
+
+
+def since(created: float, now: float) -> str:
+    """Return how long ago that was; docker's `N/A` for what does not say when it was made."""
+    return units.human_duration(now - created) + " ago" if created else "N/A"
 
 
 def documents(found: list[Row], containers: dict[str, int]) -> list[dict[str, Any]]:

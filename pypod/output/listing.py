@@ -69,11 +69,23 @@ def show(
     if not text.startswith("table"):
         sys.stdout.write("".join(_whole(out) for out in _all(text, rows)))
         return
-    cells = text.removeprefix("table").strip()
+    cells = _columns(text.removeprefix("table").strip())
     known = {"ID": id_heading, **(headings or {})}
     lines = [_headings(cells, known)] if heading else []
     lines += _all(cells, rows)
     columns.print_table([line.split("\t") for line in lines])
+
+
+def _columns(text: str) -> str:
+    """Return a template with a tab for spaces between its fields: each is a column (podman's)."""
+    out, rest = "", text
+    while "{{" in rest:
+        before, _, after = rest.partition("{{")
+        inside, _, rest = after.partition("}}")
+        while "  " in before:
+            before = before.replace("  ", " ")
+        out += before.replace(" ", "\t") + "{{" + inside + "}}"
+    return out + rest
 
 
 def _headings(text: str, own: dict[str, str]) -> str:

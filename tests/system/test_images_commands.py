@@ -77,8 +77,16 @@ def test_images_and_its_options(store: Store, two: tuple[str, str]) -> None:
     assert names_of(store, "-a") == names_of(store, "--all") == [new, old]
     assert names_of(store, old) == names_of(store, "test/old") == [old]
     assert names_of(store, "--sort", "repository") == [new, old]
-    assert names_of(store, "--sort=size") == [new, old]
+    assert names_of(store, "--sort=size") == [old, new]
     one_error(store("images", "--sort", "colour", check=125), "colour")
+    assert names_of(store, "-a", old) == [old]
+    store("tag", old, "more")
+    table = store("images", "--history").out.splitlines()
+    assert table[0].split()[-1] == "HISTORY"
+    assert table[2].endswith(f"{old}, localhost/more:latest")
+    store("untag", old, "more")
+    store("untag", new)
+    assert "<none>" == store("images", "--history", "-n", "-f", "dangling=true").out.split()[-1]
 
 
 @pytest.mark.own
@@ -103,6 +111,9 @@ def test_images_filters_and_formats(store: Store, two: tuple[str, str]) -> None:
     assert documents[1]["Labels"] == {"kind": "old"}
     table = store("images", "--format", "table {{.Repository}} {{.ID}}").out.splitlines()
     assert table[0].split() == ["REPOSITORY", "IMAGE", "ID"] and len(table) == 3
+    # Each field is a column, whatever stands between them.
+    assert len({line.rindex(" ") for line in table[1:]}) == 1
+    assert table[0].index("IMAGE") == table[1].rindex(" ") + 1
 
 
 @pytest.mark.own
@@ -350,7 +361,6 @@ def test_an_ambiguous_id_is_refused(store: Store, two: tuple[str, str]) -> None:
         (("run", "--pids-limit", "9"), "cannot limit processes yet"),
         (("run", "--ip", "10.0.0.1"), "--ip is not there yet"),
         (("run", "--pod", "x"), "--pod is not there yet"),
-        (("run", "--userns=auto"), "--userns auto is not there yet"),
         (("build", "."), "is not there yet"),
         (("network", "ls"), "is not there yet"),
         (("container", "top"), "is not there yet"),

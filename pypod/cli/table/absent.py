@@ -69,7 +69,7 @@ OPTIONS = {
     "exec": "cidfile no-session preserve-fd",
     "generate systemd": "pod-prefix",
     "image prune": "build-cache external",
-    "images": "history no-history tree",
+    "images": "no-history tree",
     "import": "signature-policy",
     "info": "debug",
     "login": "compat-auth-file secret",

@@ -21,6 +21,7 @@ COMMANDS: dict[str, Command] = {
             ("--digests", "digests", "bool", "", "Show digests"),
             ("--filter -f", "filter", "csv", "KEY=VALUE", "Only those that match"),
             ("--format", "format", "str", "TEMPLATE", "json, or a Go template"),
+            ("--history", "history", "bool", "", "Show all names that the image has"),
             ("--no-trunc", "no_trunc", "bool", "", "Show ids in full"),
             ("--noheading -n", "noheading", "bool", "", "Leave the headings out"),
             ("--quiet -q", "quiet", "bool", "", "Show ids only"),
