@@ -17,6 +17,7 @@ from pypod.text import units
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from pypod.cli.parse import Args
@@ -37,14 +38,14 @@ def container_prune(args: Args) -> int:
     if not _agreed(args, "WARNING! This will remove all non running containers."):
         return 0
     paths.prepare(args.places)
-    return _containers(args, host_facts())
+    return _containers(args, host_facts(), print)
 
 
-def _containers(args: Args, facts: HostFacts) -> int:
+def _containers(args: Args, facts: HostFacts, say: Callable[[str], None]) -> int:
     code = 0
     for id, error in prune.remove_containers(args.places, facts, args.filter):
         if error is None:
-            print(id)
+            say(id)
         else:
             report(error)
             code = max(code, error.code)
@@ -62,7 +63,7 @@ def image_prune(args: Args) -> int:
         return 0
     paths.prepare(args.places)
     facts = host_facts()
-    code = _images(args, facts)
+    code = _images(args, facts, print)
     remove.sweep(args.places, facts)
     garbage.collect(args.places, facts)
     if args.blobs:
@@ -70,11 +71,11 @@ def image_prune(args: Args) -> int:
     return code
 
 
-def _images(args: Args, facts: HostFacts) -> int:
+def _images(args: Args, facts: HostFacts, say: Callable[[str], None]) -> int:
     code = 0
     for row, error in prune.remove_images(args.places, facts, args.filter, every=args.all):
         if error is None:
-            print(row.image.id[7:])
+            say(row.image.id[7:])
         else:
             report(error)
             code = max(code, error.code)
@@ -97,24 +98,35 @@ def system_prune(args: Args) -> int:
     facts = host_facts()
     before = _taken(args, facts)
     for title, act in (("Containers", _containers), ("Images", _images)):
-        print(f"Deleted {title}")
-        code = act(args, facts)
+        code = act(args, facts, _under(f"Deleted {title}"))
         if code:
             return code
     if args.volumes:
-        print("Deleted Volumes")
+        say = _under("Deleted Volumes")
         filters = [one for one in args.filter if one.startswith(("label", "until"))]
         for volume in volume_list.prunable(args.places, filters, every=False):
             try:
                 volume_list.remove(args.places, facts, volume)
             except NoSuchVolume:
                 continue
-            print(volume.name)
+            say(volume.name)
     remove.sweep(args.places, facts)
     freed = garbage.collect(args.places, facts).size
     freed += max(0, before - _taken(args, facts))
     print(f"Total reclaimed space: {units.human_size(freed)}")
     return 0
+
+
+def _under(title: str) -> Callable[[str], None]:
+    """Return what prints lines, and a title before the first: nothing is said of nothing."""
+    waiting = [title]
+
+    def say(line: str) -> None:
+        while waiting:
+            print(waiting.pop())
+        print(line)
+
+    return say
 
 
 def _taken(args: Args, facts: HostFacts) -> int:

@@ -82,7 +82,8 @@ def command(words: list[str]) -> UsageError:
     first = words[0]
     if first in table.GROUPS:
         known: Iterable[str] = sorted(verb for group, verb in table.IN_GROUP if group == first)
-        typed, word, missing = f"{first} {words[1]}", words[1], words[1] in absent.IN_GROUP[first]
+        typed, word = f"{first} {words[1]}", words[1]
+        missing = word in absent.IN_GROUP.get(first, ())
         near = nearest(word, known)
         near = f"{first} {near}" if near else ""
         help_line = f"pypod {first} --help"

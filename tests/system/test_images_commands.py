@@ -86,7 +86,7 @@ def test_images_and_its_options(store: Store, two: tuple[str, str]) -> None:
     assert table[2].endswith(f"{old}, localhost/more:latest")
     store("untag", old, "more")
     store("untag", new)
-    assert "<none>" == store("images", "--history", "-n", "-f", "dangling=true").out.split()[-1]
+    assert store("images", "--history", "-n", "-f", "dangling=true").out.split()[-1] == "<none>"
 
 
 @pytest.mark.own

@@ -143,3 +143,8 @@ def test_the_nearest_word_is_near() -> None:
     assert wrong.nearest("detahc", ("detach", "detach-keys")) == "detach"
     assert wrong.nearest("x", ("y", "rm")) == ""
     assert wrong.nearest("entirely", ("other",)) == ""
+
+
+@pytest.mark.parametrize("group", [name for name, text in table.GROUPS.items() if text])
+def test_a_verb_that_no_group_has_is_one_clear_error(group: str) -> None:
+    assert error_of(group, "bogus").message == f"unrecognized command `pypod {group} bogus`"
