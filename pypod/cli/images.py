@@ -50,8 +50,10 @@ def images(args: Args) -> int:
     headings = [_HEADINGS.get(key, key.upper()) for key in keys]
     table = [] if args.noheading else [headings]
     for row in found:
-        cells = image_list.describe(row, now, short=not args.no_trunc)
-        table.append([cells[key] or "<none>" for key in keys])
+        cells = image_list.shown(row, now, short=not args.no_trunc)
+        if args.history:
+            cells["History"] = ", ".join(row.names) or "<none>"
+        table.append([cells[key] for key in keys])
     columns.print_table(table)
     return 0
 

@@ -166,7 +166,7 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
 
 def _verbose(found: DiskUse) -> None:
     from pypod.engine import ps
-    from pypod.engine.image_list import Row, describe
+    from pypod.engine.image_list import Row, shown
 
     now = time.time()
     table = [
@@ -174,7 +174,7 @@ def _verbose(found: DiskUse) -> None:
     ]
     for one in found.images:
         for name in Row(one.image, "", one.entries).names or [""]:
-            cells = describe(Row(one.image, name, one.entries), now)
+            cells = shown(Row(one.image, name, one.entries), now)
             row = [cells[key] for key in ("Repository", "Tag", "ID", "CreatedSince")]
             sizes = (one.size, one.shared, one.size - one.shared)
             table.append([*row, *map(units.human_size, sizes), str(one.containers)])

@@ -128,32 +128,40 @@ def containers_of(places: Places) -> dict[str, int]:
     return {image_id: len(ids) for image_id, ids in users(places).items()}
 
 
+def shown(row: Row, now: float, *, short: bool = True) -> dict[str, str]:
+    """Return the columns of a plain `images`: what costs nothing per name of the image."""
+    repository, tag = reference.split_stored(row.name)
+    return {
+        "ID": row.image.id[7:19] if short else row.image.id,
+        "Repository": repository or _NO_NAME,
+        "Tag": tag or _NO_NAME,
+        "Digest": row.digest,
+        "CreatedSince": since(row.created, now),
+        "Size": units.human_size(row.image.size, 3, " "),
+    }
+
+
 def describe(row: Row, now: float, containers: int = 0, *, short: bool = True) -> dict[str, Any]:
     """Return the fields of `images --format` templates (podman's names)."""
-    image, ago = row.image, since(row.created, now)
+    image, plain, names = row.image, shown(row, now, short=short), row.names
     return {
-        "ID": image.id[7:19] if short else image.id,
+        **plain,
         "Id": image.id[7:],
         "ParentID": "",
         "ParentId": "",
-        "Repository": row.repository,
-        "Tag": row.tag,
-        "Digest": row.digest,
         "CreatedAt": units.timestamp(row.created),
-        "Created": ago,
-        "CreatedSince": ago,
+        "Created": plain["CreatedSince"],
         "CreatedTime": units.timestamp(row.created),
-        "Size": units.human_size(image.size, 3, " "),
         "VirtualSize": image.size,
         "SharedSize": 0,
         "Labels": image.config.get("labels", {}),
         "Containers": containers,
-        "Names": row.names,
-        "RepoTags": row.names,
+        "Names": names,
+        "RepoTags": names,
         "RepoDigests": image_inspect.repo_digests(list(row.entries)),
-        "Dangling": not row.names,
+        "Dangling": not names,
         "ReadOnly": False,
-        "History": ", ".join(row.names),
+        "History": ", ".join(names),
     }
 
 

@@ -85,7 +85,7 @@ def test_diff_compares_two_of_any_kind(store: Store, registry: Registry) -> None
     assert found["added"] == ["/a", "/b"] and "/bin" in found["deleted"]
     assert "accepts between 1 and 2" in store("diff", "c", "base", "copy", check=125).err
     assert "no such container" in store("container", "diff", "c", "base", check=125).err
-    store("image", "diff", "base", "c", check=125)
+    store("image", "diff", "base", "fresh", check=125)
 
 
 def test_container_prune_leaves_what_runs(store: Store) -> None:
