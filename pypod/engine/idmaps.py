@@ -16,6 +16,7 @@ from pypod.errors import NoSuchContainer, PypodError
 from pypod.kernel import log, procfs
 from pypod.kernel.locks import Lock
 from pypod.plan.compile import extents, is_nested
+from pypod.plan.mounts import split_layers
 from pypod.spec import idmaps
 from pypod.store import layout, objects
 
@@ -67,6 +68,28 @@ def lower(
         with _Staging(places, facts, directory, noun, chains) as staging:
             staging.copy(chosen, missing)
     return tuple(f"{directory}/{chain}/{_TREE}" for chain in reversed(chains))
+
+
+def ensure(
+    places: Places, facts: HostFacts, config: dict[str, Any], create: dict[str, Any]
+) -> None:
+    """Make a container's layers again that are not there: `system check` may have dropped them.
+
+    Raises PypodError, also when this kernel mounts them in another way than that of `create`.
+    """
+    options = config["mounts"][0].get("options", ())
+    text = next(one for one in options if one.startswith("lowerdir=")).partition("=")[2]
+    wanted = tuple(split_layers(text))
+    if all(os.path.isdir(path) for path in wanted if path):
+        return
+    uids, gids = extents(config["linux"])
+    mode = create["options"].get("userns") or "by --uidmap"
+    chosen = idmaps.Chosen(uids, gids, "", create["layers"], mode=mode)
+    if lower(places, facts, chosen, create["chain_ids"], create["image"]["name"]) != wanted:
+        raise PypodError(
+            f"container {create['name']} was made on a kernel with another kind of overlayfs",
+            hint="make it anew: pypod create --replace",
+        )
 
 
 class _Staging:

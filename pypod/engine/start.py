@@ -88,6 +88,10 @@ def _spawn(
     inherited: Inherited | None,
 ) -> Channel:
     facts = as_created(facts, create)
+    if create.get("layers") and not create["options"].get("rootfs"):
+        from pypod.engine import idmaps
+
+        idmaps.ensure(container.places, facts, config, create)
     if create.get("volumes"):
         from pypod.engine import volumes
 

@@ -184,14 +184,43 @@ def test_a_wrong_word_is_one_error(pypod: Program, image: str, mode: str, said: 
 
 @pytest.mark.parametrize("mode", ["auto", "nomap"])
 @pytest.mark.passes("user")
-def test_exec_diff_export_commit_and_volumes_see_the_containers_ids(
+def test_exec_diff_export_and_commit_see_the_containers_ids(
     pypod: Program, image: str, mode: str, tmp_path: Path
 ) -> None:
+    other = ("--userns", "keep-id", "-u", "0")
+    look_at_ids(pypod, image, f"committed{mode}", tmp_path, ("--userns", mode), other)
+
+
+@pytest.mark.passes("root")
+def test_roots_exec_diff_export_and_commit_see_the_containers_ids(
+    pypod: Program, image: str, tmp_path: Path
+) -> None:
+    mode = ("--uidmap", "0:700000:65536")
+    look_at_ids(pypod, image, "committedroot", tmp_path, mode, ("--uidmap", "0:5000:65536"))
+    (tmp_path / "given").write_text("given")
+    words = ("-v", "ownroot:/home", "-v", f"{tmp_path}:/given:U", "-u", "77:78")
+    try:
+        said = lines(pypod, image, *mode, *words, script="stat -c %u:%g /home /home/user /given")
+        assert said == ["0:0", "0:0", "77:78"]
+        assert (tmp_path / "given").stat().st_uid == 700077
+    finally:
+        pypod("volume", "rm", "-f", "ownroot")
+
+
+def look_at_ids(
+    pypod: Program,
+    image: str,
+    committed: str,
+    tmp_path: Path,
+    mode: tuple[str, ...],
+    other: tuple[str, ...],
+) -> None:
+    """Change files as several users, and see the same owners by every command."""
     script = (
         "echo one > /made; chown 33:44 /made; chmod 640 /etc/passwd; rm /noexec; chown 1000 /tmp;"
         " exec sleep 100"
     )
-    pypod("run", "-d", "--name", "o1", *NONE, "--userns", mode, image, "sh", "-c", script)
+    pypod("run", "-d", "--name", "o1", *NONE, *mode, image, "sh", "-c", script)
     find = ("exec", "o1", "stat", "-c", "%u:%g", "/made")
     assert within(10, lambda: pypod(*find, check=None).out == "33:44\n")
     assert pypod("exec", "-u", "1000", "o1", "id", "-u").out == "1000\n"
@@ -205,15 +234,15 @@ def test_exec_diff_export_commit_and_volumes_see_the_containers_ids(
             made, passwd = archive.getmember("made"), archive.getmember("etc/passwd")
         assert (made.uid, made.gid, passwd.uid, passwd.mode) == (33, 44, 0, 0o640)
         pypod("stop", "-t0", "o1")
-    pypod("commit", "-q", "o1", f"committed{mode}")
+    pypod("commit", "-q", "o1", committed)
     try:
         script = "stat -c %u:%g /made; stat -c '%u %a' /etc/passwd; head -1 /etc/passwd; ls /noexec"
-        for options in ((), ("--userns", mode), ("--userns", "keep-id", "-u", "0")):
-            ran = pypod("run", "--rm", *NONE, *options, f"committed{mode}", "sh", "-c", script,
-                        check=1)  # fmt: skip
+        for options in ((), mode, other):
+            words = ("run", "--rm", *NONE, *options, committed, "sh", "-c", script)
+            ran = pypod(*words, check=1)
             assert ran.out.splitlines() == ["33:44", "0 640", "root:x:0:0:root:/root:/bin/sh"]
     finally:
-        pypod("rmi", "-f", f"committed{mode}")
+        pypod("rmi", "-f", committed)
 
 
 @pytest.mark.parametrize("mode", ["auto", "nomap"])
@@ -327,6 +356,21 @@ def test_layers_that_no_container_has_go_with_a_prune(pypod: Program, image: str
     pypod("rm", "held")
     pypod("image", "prune", "-f")
     assert kinds() == set()
+
+
+@pytest.mark.parametrize("mode", ["keep-id", "nomap"])
+@pytest.mark.passes("user")
+def test_a_tree_that_is_lost_is_made_again_at_a_start(
+    pypod: Program, image: str, tmp_path: Path, mode: str
+) -> None:
+    graph = Path(json.loads(pypod("info", "--format", "json").out)["store"]["graphRoot"])
+    words = ("--userns", mode, "-u", "0", image, "stat", "-c", "%u", "/etc/passwd")
+    pypod("create", "--name", "lost", *NONE, *words)
+    layers = json.loads(next(graph.glob("containers/*/create.json")).read_text())["layers"]
+    (graph / "layers" / layers).rename(graph / "aside")
+    assert pypod("start", "-a", "lost").out == "0\n"
+    assert pypod("start", "-a", "lost").out == "0\n"
+    pypod("unshare", "rm", "-rf", str(graph / "aside"))
 
 
 @pytest.mark.passes("user")
