@@ -47,6 +47,9 @@ test: test-setup ## everything but test-long and test-systemd: check, then as th
 	@FUZZ_SECONDS=60 $(MAKE) --no-print-directory check
 	@$(PYTHON) tests/run all
 
+accept: test-setup ## the acceptance rows about images, as three users; then the table of rows
+	@$(PYTHON) -B -m tests.accept --run
+
 test-long: test-setup ## tests that take many minutes, and podman on the tests that it shares
 	@$(PYTHON) tests/run all --long
 	@$(PYTHON) tests/run --as podman
@@ -74,4 +77,4 @@ clean: ## remove what was built; containers, images and installations stay
 	rm -rf build libexec/build pypod/_libexec .mypy_cache .ruff_cache .pytest_cache *.egg-info
 	find pypod tests libexec -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help demo helpers install uninstall test-setup test test-long test-systemd check generated bench clean
+.PHONY: help demo helpers install uninstall test-setup test accept test-long test-systemd check generated bench clean

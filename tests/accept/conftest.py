@@ -16,6 +16,7 @@ from tests.fixtures import images
 from tests.fixtures.fault_registry import FaultRegistry
 from tests.fixtures.program import Program
 from tests.fixtures.registry import Registry
+from tests.fixtures.signing import Machine, Pgp
 from tests.fixtures.store import Store
 
 Make = Callable[..., str]
@@ -75,6 +76,20 @@ def faulty() -> Iterator[FaultRegistry]:
     """Return a registry that misbehaves when told to."""
     with FaultRegistry() as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def pgp() -> Iterator[Pgp]:
+    """Return keys of gpg's."""
+    made = Pgp()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    """Return a user's configuration of policies and signatures."""
+    return Machine(tmp_path)
 
 
 @pytest.fixture
