@@ -8,6 +8,8 @@ travel uncompressed, or because the user asked. What is packed anew is checked a
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 from pypod.engine import companions, image_peek, packing, trust, workers
 from pypod.engine.companions import Companions
 from pypod.engine.place import Silent, small, stream
@@ -24,6 +26,7 @@ from pypod.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from typing import Any
 
     from pypod.engine.place import Progress, Source, Target
@@ -248,16 +251,23 @@ class _Copy:
         config = small(self.source, manifest.config)
         diff_ids = _diff_ids(config, len(wishes)) if anew else []
         made: dict[int, Descriptor] = {}
+        turns = workers.Turns()
 
         def one(number: int) -> None:
+            turn = turns.of(number) if self.target.in_order else nullcontext()
             wish = wishes[number]
             if not wish.anew:
                 made[number] = wish.layer
-                self._put(wish.layer)
+                with turn:
+                    self._put(wish.layer)
             else:
-                made[number] = self._put_anew(wish, diff_ids[number], kind)
+                made[number] = self._put_anew(wish, diff_ids[number], kind, turn)
 
-        workers.side_by_side(one, len(wishes), lambda _error: self.cancel())
+        def stop(_error: BaseException) -> None:
+            turns.end()
+            self.cancel()
+
+        workers.side_by_side(one, len(wishes), stop)
         self.progress.note(f"Copying config {manifest.config.digest}")
         if not self.target.has(manifest.config):
             self.target.put(manifest.config, lambda offset: [config[offset:]])
@@ -307,8 +317,10 @@ class _Copy:
                 ),
             )
 
-    def _put_anew(self, wish: _Wish, diff_id: str, kind: str) -> Descriptor:
-        """Pack a layer anew and write it; return its descriptor."""
+    def _put_anew(
+        self, wish: _Wish, diff_id: str, kind: str, turn: AbstractContextManager[None]
+    ) -> Descriptor:
+        """Pack a layer anew and write it when it is its turn; return its descriptor."""
         packing.check_level(wish.after or "gzip", self.options.level if wish.after else None)
         old = wish.layer
         self.progress.begin(old, here=False)
@@ -328,8 +340,9 @@ class _Copy:
                 )
             kind = convert.layer_type(kind, wish.after)
             new = oci.Descriptor(kind, scratch.digest, scratch.size)
-            if not self.target.has(new):
-                self.target.put(new, scratch.read)
+            with turn:
+                if not self.target.has(new):
+                    self.target.put(new, scratch.read)
         return new
 
 

@@ -80,6 +80,8 @@ if TYPE_CHECKING:
         """Plain layers are better compressed on their way to it."""
         several: bool
         """It can hold an index and its images."""
+        in_order: bool
+        """It is one stream: the same image must be the same stream each time."""
 
         def connect(self) -> None:
             """Get ready. Raises PypodError."""

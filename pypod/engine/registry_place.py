@@ -26,6 +26,7 @@ class RegistryTarget:
     plain_layers = False
     packs_layers = True
     several = True
+    in_order = False
 
     def __init__(
         self,

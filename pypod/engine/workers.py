@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
+
+from pypod.errors import PypodError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import TypeVar
 
     T = TypeVar("T")
@@ -45,6 +48,35 @@ def awake(act: Callable[[], T], interrupt: Callable[[], None]) -> T:
     if errors:
         raise errors[0]
     return results[0]
+
+
+class Turns:
+    """Lets numbered pieces of work into a place one after another, from 0 on.
+
+    What comes from several threads into one stream is then the same stream each time.
+    """
+
+    def __init__(self) -> None:
+        self._next, self._ended = 0, False
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def of(self, number: int) -> Iterator[None]:
+        """Wait for a piece's turn; the next one comes after the block. Raises PypodError."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended or self._next == number)
+            if self._ended:
+                raise PypodError("stopped: another layer could not be written")
+        yield
+        with self._changed:
+            self._next = number + 1
+            self._changed.notify_all()
+
+    def end(self) -> None:
+        """Let nobody in any more: a piece has failed, and its turn will never end."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
 
 
 def side_by_side(

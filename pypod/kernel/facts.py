@@ -133,8 +133,9 @@ def _is_privileged(path: str) -> bool:
     try:
         if os.statvfs(path).f_flag & os.ST_NOSUID:
             return False
-        if os.stat(path).st_mode & stat.S_ISUID:
-            return True
+        found = os.stat(path)
+        if found.st_mode & stat.S_ISUID:
+            return found.st_uid == 0  # in a user namespace without the host's root it is nobody's
         return bool(os.getxattr(path, "security.capability"))
     except OSError:
         return False

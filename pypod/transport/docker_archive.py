@@ -195,6 +195,7 @@ class DockerArchiveTarget:
     plain_layers = True
     packs_layers = False
     several = False
+    in_order = True
 
     def __init__(self, output: Output, names: tuple[str, ...] = ()) -> None:
         self.noun = output.noun

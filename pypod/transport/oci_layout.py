@@ -152,6 +152,7 @@ class _Target:
     plain_layers = False
     packs_layers = True
     several = True
+    in_order = False
 
     def __init__(self, noun: str, names: tuple[str, ...]) -> None:
         self.noun = noun
@@ -262,6 +263,8 @@ class LayoutTarget(_Target):
 
 class ArchiveTarget(_Target):
     """A tar, written as the image comes; index.json is its last member but one."""
+
+    in_order = True
 
     def __init__(self, path: str, names: tuple[str, ...]) -> None:
         super().__init__(path, names)

@@ -76,6 +76,7 @@ class PlainDirTarget:
     plain_layers = False
     packs_layers = False
     several = True
+    in_order = False
     identity = ""
 
     def __init__(self, path: str, *, pack: bool = False) -> None:

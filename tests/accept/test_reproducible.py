@@ -14,6 +14,15 @@ from tests.fixtures.registry import Registry
 from tests.fixtures.store import Store
 
 
+def content(path: Path) -> str:
+    """Return a digest of a file, or of a directory's names and files."""
+    found = hashlib.sha256()
+    for one in [path] if path.is_file() else sorted(path.rglob("*")):
+        if one.is_file():
+            found.update(f"{one.relative_to(path)} ".encode() + one.read_bytes())
+    return found.hexdigest()
+
+
 @pytest.mark.own
 def test_s59_a_container_committed_and_saved_twice_is_one_image(
     program: Program, registry: Registry, tmp_path: Path
@@ -30,11 +39,14 @@ def test_s59_a_container_committed_and_saved_twice_is_one_image(
             for again in (1, 2):
                 ids.append(store("commit", "-q", run, f"new:{run}{again}", env=env).line)
                 store("tag", f"new:{run}{again}", "same:1")
-                out = tmp_path / f"{run}{again}"
-                store("save", "-q", "--format", "oci-archive", "-o", str(out), "same:1", env=env)
-                archives.append(hashlib.sha256(out.read_bytes()).hexdigest())
+                for form in ("oci-archive", "docker-archive", "oci-dir"):
+                    out = tmp_path / f"{run}{again}-{form}"
+                    store("save", "-q", "--format", form, "-o", str(out), "same:1", env=env)
+                    archives.append((form, content(out)))
         assert len(set(ids)) == 1
-        assert len(set(archives)) == 1
+        assert len(set(archives)) == 3
+        digests = {store("inspect", "-f", "{{.Digest}}", one).line for one in set(ids)}
+        assert len(digests) == 1
     finally:
         store("rm", "-a", "-f", "-t", "0")
         store.remove()

@@ -74,7 +74,7 @@ class To:
 
     noun = "the place"
     kinds: tuple[str, ...] = MANIFESTS
-    plain_layers = packs_layers = False
+    plain_layers = packs_layers = in_order = False
     several = True
 
     def __init__(self, **changes: Any) -> None:
