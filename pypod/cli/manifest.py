@@ -8,10 +8,11 @@ import sys
 from pypod.cli import access, push
 from pypod.cli.lifecycle import report
 from pypod.engine import copy as engine_copy
-from pypod.engine import image_lists, image_peek, kept, locate
+from pypod.engine import image_lists, image_peek, kept, list_names, locate
+from pypod.engine.arrival import Arrival
 from pypod.engine.image_lists import Said
 from pypod.engine.remote import Access
-from pypod.errors import ImageNotKnown, UsageError
+from pypod.errors import ImageNotKnown, PypodError, UsageError
 from pypod.kernel import fastjson, log, paths
 from pypod.kernel.facts import facts as host_facts
 from pypod.oci import location
@@ -51,8 +52,9 @@ def create(args: Args) -> int:
     if not args.amend and image_lists.known(args.places, args.list):
         # Before anything is fetched; `create` looks again under the lock.
         image_lists.create(args.places, args.list, [], amend=False)
-    found = _found(args, args.images)
-    print(image_lists.create(args.places, args.list, found, amend=args.amend).id)
+    with Arrival(args.places):
+        found = _found(args, args.images)
+        print(image_lists.create(args.places, args.list, found, amend=args.amend).id)
     return 0
 
 
@@ -60,8 +62,9 @@ def add(args: Args) -> int:
     """Add images to a list and print its id."""
     paths.prepare(args.places)
     kept.find(args.places, kept.LIST, args.list)
-    found = _found(args, args.images)
-    print(image_lists.add(args.places, args.list, found, _said(args)).id)
+    with Arrival(args.places):
+        found = _found(args, args.images)
+        print(image_lists.add(args.places, args.list, found, _said(args)).id)
     return 0
 
 
@@ -166,12 +169,16 @@ def rm(args: Args) -> int:
     code = 0
     for word in args.lists:
         try:
-            one = kept.remove(args.places, kept.LIST, word)
+            one = kept.find(args.places, kept.LIST, word)
+            lines = list_names.remove(args.places, word, one, every_name=False)
         except ImageNotKnown as error:
             report(error)
-            code = 1
-            continue
-        sys.stdout.write(f"Untagged: {one.name}\nDeleted: {one.id}\n")
+            code = max(code, 1)
+        except PypodError as error:
+            report(error)
+            code = error.code
+        else:
+            sys.stdout.write("".join(f"{line}\n" for line in lines))
     return code
 
 

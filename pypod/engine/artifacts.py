@@ -11,6 +11,7 @@ import os
 import stat
 
 from pypod.engine import image_peek, kept, packed_tree, trust, workers
+from pypod.engine.arrival import Arrival
 from pypod.engine.place import Silent, stream
 from pypod.engine.scratch import Scratch
 from pypod.engine.store_place import Piece
@@ -73,11 +74,16 @@ def add(places: Places, name: str, paths: list[str], how: Making) -> Kept:
             f"{name}: artifact already exists",
             hint="--append adds to it, --replace makes it anew",
         )
-    layers = [
-        (_take_tree if os.path.isdir(path) else _take_file)(places, path, how) for path in paths
-    ]
-    blobs.put(places, artifact.EMPTY)
+    with Arrival(places):
+        layers = [
+            (_take_tree if os.path.isdir(path) else _take_file)(places, path, how)
+            for path in paths
+        ]
+        blobs.put(places, artifact.EMPTY)
+        return _name_it(places, name, layers, how)
 
+
+def _name_it(places: Places, name: str, layers: list[dict[str, Any]], how: Making) -> Kept:
     def make(before: Kept | None) -> tuple[bytes, dict[str, str]]:
         old = before if how.append else None
         document = manifest(places, old) if old else artifact.fresh(how.kind)
@@ -192,7 +198,8 @@ def pull(
             places, kept.ARTIFACT, name, lambda _old: (_checked(places, document.body), {})
         )
 
-    return workers.awake(act, source.cancel)
+    with Arrival(places):
+        return workers.awake(act, source.cancel)
 
 
 class ArtifactSource(files.FileSource):

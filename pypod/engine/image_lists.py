@@ -15,7 +15,7 @@ from pypod.engine.list_names import CREATED
 from pypod.engine.place import small
 from pypod.engine.remote import Access
 from pypod.engine.store_place import Piece, StoreSource
-from pypod.errors import ImageNotKnown, IntegrityError, PypodError
+from pypod.errors import CorruptStore, ImageNotKnown, IntegrityError, PypodError
 from pypod.kernel import fastjson, strictjson
 from pypod.oci import digest as oci_digest
 from pypod.oci import location, reference
@@ -215,6 +215,9 @@ def _put(places: Places, name: str, edit: Any, found: list[Found], *, new: bool 
         made = edit(document)
         for one in found:
             for entry in one.entries:
+                if not blobs.exists(places, entry["digest"]):  # `rmi` of an image that has it, too
+                    short = entry["digest"][:19]
+                    raise CorruptStore(f"manifest {short} was removed meanwhile", hint="try again")
                 sources.pop(entry["digest"], None)
                 if one.origin:
                     sources[entry["digest"]] = one.origin

@@ -242,7 +242,8 @@ def test_lists_are_listed_tagged_and_removed_as_images_are(
     assert rows("-f", "dangling=true") == [f"<none>:<none> {id[:12]}"]
     assert store("rmi", id[:12]).out == f"Deleted: {id}\n"
     store("manifest", "create", "mine", f"{name}:amd64")
-    store("tag", "mine", "other")
+    store("tag", "mine", "other", "last")
+    assert store("manifest", "rm", "last").out == "Untagged: localhost/last:latest\n"
     store("rmi", "--all")
     assert not store("images", "-q").out and list(store.files()) == ["images/index.json"]
     assert "image not known" in store("rmi", "mine", check=1).err
