@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pypod.engine import signatures
 from pypod.engine.place import keeps_signatures
-from pypod.errors import PypodError, UsageError
+from pypod.errors import PypodError, RegistryError, UsageError
 from pypod.oci import reference
 from pypod.oci.signed import Signed
 
@@ -56,7 +56,11 @@ class Companions:
         """Return the signatures of a manifest. Raises PypodError when the target keeps none."""
         if self._remove:
             return []
-        found = list(signatures.of(self._source, digest))
+        try:
+            found = list(signatures.of(self._source, digest))
+        except RegistryError as error:
+            error.hint = error.hint or _LEAVE_OUT
+            raise
         if not found:
             return []
         if not keeps_signatures(self._target):

@@ -180,7 +180,8 @@ def test_a_lookaside_place_that_fails_is_asked_again_and_never_means_unsigned(
         assert "refused by" in done.err
         assert "not signed" not in done.err
         machine.require({"type": "insecureAcceptAnything"})
-        store(*copy, f"dir:{machine.home}/d", check=125, env=machine.env)
+        done = store(*copy, f"dir:{machine.home}/d", check=125, env=machine.env)
+        assert "--remove-signatures" in done.err
         store(*copy, "--remove-signatures", f"dir:{machine.home}/d", env=machine.env)
     faulty.faults_done()
     machine.require(key)

@@ -87,6 +87,22 @@ def test_only_a_digest_is_signed(digest: Any) -> None:
         signed.parse(document, signed.COSIGN)
 
 
+@pytest.mark.parametrize(
+    ("tag", "signatures", "companion"),
+    [
+        ("sha256-" + "0" * 64, False, True),
+        ("sha256-" + "0" * 64 + ".sig", True, True),
+        ("sha256-" + "0" * 64 + ".sig", False, False),
+        ("sha256-" + "0" * 64 + ".att", True, False),
+        ("sha256-" + "0" * 63, True, False),
+        ("1.sig", True, False),
+        ("latest", True, False),
+    ],
+)
+def test_tags_that_hold_no_image(tag: str, signatures: bool, companion: bool) -> None:
+    assert signed.is_companion(tag, signatures=signatures) == companion
+
+
 def test_each_setting_of_a_lookaside_comes_from_the_most_exact_scope_that_has_it() -> None:
     found = lookaside.merge(
         Lookasides(),
