@@ -19,7 +19,7 @@ int open_exact(int root, const char *path, uint64_t flags);
 /* Removes a directory's content, then nothing of it is left but the directory itself. */
 void remove_content(int directory, const char *name);
 
-/* unpack.c: unpack DIRECTORY full|single, the tar on stdin; pending work on stdout. */
+/* unpack.c: unpack DIRECTORY full|single [durable], the tar on stdin; pending work on stdout. */
 int verb_unpack(char **argv);
 
 /* volume.c: copyup ROOT UID GID full|single, triples of words. chown UID GID, pairs of paths. */

@@ -164,6 +164,7 @@ static void put_file(struct unpack *u, int parent, const char *name, struct tar_
     struct timespec times[2] = {entry->mtime, entry->mtime};
     futimens(fd, times);
     close(fd);
+    early_count(&u->early, u->root, entry->size);
 }
 
 static void put_directory(struct unpack *u, int parent, const char *name, struct tar_entry *entry)
@@ -339,6 +340,7 @@ int verb_unpack(char **argv)
     int more;
 
     u.single = strcmp(argv[1], "single") == 0;
+    u.early.wanted = argv[2] && strcmp(argv[2], "durable") == 0;
     u.root = open(argv[0], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     u.pending = fdopen(STDOUT_FILENO, "w");
     if (u.root < 0 || !u.pending)
@@ -352,6 +354,7 @@ int verb_unpack(char **argv)
         die(NULL, u.tar.wrong);
     do_what_is_left(&u);
     tar_drain(&u.tar);
+    early_end(&u.early);
     if (!u.root_seen)
         tell(&u, "implied", "", "");
     snprintf(count, sizeof count, "%llu", (unsigned long long)u.skipped);

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 #include <time.h>
 
 #include "tar.h"
@@ -23,6 +24,12 @@ struct directory_time {
 
 enum { REMEMBERED_MAX = 64 << 20 };
 
+struct early {
+    bool wanted;
+    pid_t child;
+    uint64_t bytes, files;
+};
+
 struct unpack {
     int root;
     bool single;       /* one id only: the owner goes into an attribute */
@@ -36,7 +43,12 @@ struct unpack {
     uint64_t entries, skipped;
     FILE *pending;
     uint64_t pending_bytes;
+    struct early early;
 };
+
+/* early.c: counts a file, or a part of one; begins to write what came when that is much. */
+void early_count(struct early *early, int directory, uint64_t bytes);
+void early_end(struct early *early);
 
 /* Writes a triple of words for `finish`. */
 void tell(struct unpack *u, const char *what, const char *path, const char *more);

@@ -134,9 +134,10 @@ class Layer:
             fcntl.fcntl(self._pipe, _SETPIPE_SIZE, _PIPE)
         except OSError:
             pass  # the user's pipe pages are used up: slower, not wrong
-        kind = staging.facts.layer_map
+        words = ["unpack", directory, staging.facts.layer_map]
+        words += ["durable"] * staging.places.durable
         try:
-            self._worker = files.Worker(staging.facts, ["unpack", directory, kind], reader)
+            self._worker = files.Worker(staging.facts, words, reader)
         except BaseException:
             os.close(self._pipe)
             raise

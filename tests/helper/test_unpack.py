@@ -6,6 +6,7 @@ from __future__ import annotations
 import gzip
 import os
 import stat
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from unpacked import (
     refused,
     symlink,
 )
+
+from pypod.kernel import paths
 
 # What an honest archive says
 
@@ -200,3 +203,21 @@ def test_a_sparse_file_is_read_in_every_format(store: Store, form: str) -> None:
 def test_a_sparse_map_that_lies_is_refused(store: Store, words: str) -> None:
     tar = sparse_pax([("GNU.sparse.size", "8"), ("GNU.sparse.map", words)], b"1234")
     assert "cannot be read" in refused(store, tar)
+
+
+# What is waited for in the end is begun early
+
+
+@pytest.mark.parametrize("words, early", [(["durable"], True), ([], False)])
+def test_much_is_on_its_way_to_the_disk_before_the_end(
+    tmp_path: Path, words: list[str], early: bool
+) -> None:
+    tar = archive(directory("d"), *(file(f"d/{number}", b"x") for number in range(5000)))
+    target, trace = tmp_path / "layer", tmp_path / "trace"
+    target.mkdir()
+    line = ["/usr/bin/strace", "-f", "-o", str(trace), "-e", "trace=syncfs"]
+    line += [f"{paths.LIBEXEC}/pypod-files", "unpack", str(target), "full", *words]
+    done = subprocess.run(line, input=tar, capture_output=True, check=True)
+    assert done.stdout == b"implied\0\0\0skipped\x000\0\0"  # once, though a child was forked
+    assert len(os.listdir(target / "d")) == 5000
+    assert (" syncfs(" in trace.read_text()) == early
