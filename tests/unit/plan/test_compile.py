@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pypod.plan.compile import compile_exec, compile_run, compile_tool
+from pypod.plan.compile import compile_exec, compile_run, compile_tool, is_nested
 from pypod.plan.mounts import PlanError, split_layers
 from pypod.plan.ops import Op, op
 from tests.golden.make_plans import ROOT, SINGLE, USER, configuration, mount
@@ -237,3 +237,19 @@ def test_a_tool_stays_in_the_callers_session_and_makes_no_new_one() -> None:
 def test_a_tool_that_joins_makes_no_namespace() -> None:
     plan = compile_tool(USER, ["x"], exec_fd=5, join_pidfd=6, env={})
     assert verbs(plan) == ["join", "identity", "environment", "exec-fd"]
+
+
+def test_only_a_map_that_lacks_some_of_the_callers_ids_is_nested() -> None:
+    def nested(*uids: tuple[int, int, int]) -> bool:
+        maps = {"uidMappings": uids, "gidMappings": USER.gid_map}
+        linux = {
+            key: [{"containerID": a, "hostID": b, "size": c} for a, b, c in extents]
+            for key, extents in maps.items()
+        }
+        return is_nested(linux, USER)
+
+    assert not nested(*USER.uid_map)
+    assert not nested((0, 100000, 1000), (1000, 1000, 1), (1001, 101000, 64536))
+    assert nested((0, 100000, 65536))
+    assert nested((0, 1000, 1), (1, 100000, 5))
+    assert not nested((0, 5, 1)), "not the caller's: newuidmap refuses it"
