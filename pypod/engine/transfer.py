@@ -288,7 +288,7 @@ class _Pull:
             try:
                 workers.side_by_side(one, len(image.layers), self._stop)
                 staging.finish(image, pending)
-            except PypodError as error:
+            except (PypodError, OSError) as error:  # of the disk: no inode is left
                 if self._is_spoiled(error):
                     self._discard()
                 raise

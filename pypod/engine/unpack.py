@@ -170,7 +170,10 @@ class Layer:
     def _end(self) -> bytes:
         os.close(self._pipe)
         self._pipe = -1
-        return self._worker.wait(self._noun)
+        try:
+            return self._worker.wait(self._noun)
+        except NoSpace as error:
+            raise NoSpace(f"{error.message}: {self._store}") from None
 
     def _check_room(self) -> None:
         packing.check_ratio(self._noun, self._given, self._plain)

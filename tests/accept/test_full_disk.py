@@ -132,3 +132,34 @@ def test_s43_and_s44_system_prune_empties_a_full_store_alone(
     assert "Total reclaimed space" in said
     assert store("ps", "-a", "-q").out == store("images", "-q").out == ""
     assert store("volume", "ls", "-q").out == ""
+
+
+@pytest.mark.parametrize("what", ["packed", "unpacked", "loaded"])
+def test_s43_and_s44_a_pull_that_fills_the_disk_leaves_nothing(
+    full: Full, faulty: FaultRegistry, tmp_path: Path, what: str
+) -> None:
+    store = full.store
+    name = faulty.serve("full", "1", image(1))
+    store("pull", "-q", name)
+    before = store.files()
+    full.fill()
+    filler = full.where / "filler"
+    for path in sorted(filler.iterdir())[-40:]:  # some inodes, or a part of the one large file
+        os.truncate(path, max(0, path.stat().st_size - (4 << 20)))
+        if full.inodes:
+            path.unlink()
+    files = {"packed": random.Random(3).randbytes(8 << 20), "unpacked": bytes(16 << 20)}
+    content: dict[str, bytes] = {what: files.get(what, files["packed"])}
+    if full.inodes:
+        content = {f"f{number}": b"" for number in range(2000)}
+    made = images.make([{"small": b"small\n"}, content])
+    words = ("pull", "-q", faulty.serve("more", "1", made))
+    if what == "loaded":
+        words = ("load", "-q", "-i", str(images.write_layout(made, tmp_path / "layout", "more")))
+    refused = store(*words, check=125)
+    (error,) = [line for line in refused.err.splitlines() if line.startswith("Error: ")]
+    assert "o space left" in error, error
+    assert str(full.where) in error, error
+    assert "bug of pypod" not in refused.err
+    assert store.files() == before, refused
+    assert store("run", "--rm", NONE, name, "cat", "/small").out == "small\n"

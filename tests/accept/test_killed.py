@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows S-41 and S-42: pull, rmi, rm, commit and load, killed at any of their system calls.
+"""Rows S-41 and S-42: pull, rmi, rm, commit, tag, load, volume rm, killed at any system call.
 
 tests/probe/strike.c counts the calls that change something, in every thread and every child, and
 kills before the chosen one: by turns the command alone, whose helpers must notice, or all at once.
@@ -150,6 +150,10 @@ def test_s42_rmi_is_killed_at_any_point(
     killing.empty()
 
 
+def ignore(_result: object) -> None:
+    """Take what a command said."""
+
+
 def pull(store: Store, name: str) -> None:
     """Have an image."""
     store("pull", "-q", name)
@@ -204,6 +208,55 @@ def test_s42_commit_is_killed_at_any_point(
         assert store("system", "check").out == ""
 
     killing.at(points, lambda: None, judge)
+    killing.empty()
+
+
+@pytest.mark.parametrize("points", POINTS)
+def test_s42_tag_is_killed_at_any_point(
+    strike: Path, store: Store, faulty: FaultRegistry, points: int
+) -> None:
+    name = faulty.serve("killed", "1", two_megabytes())
+    other = faulty.serve("killed", "2", images.make([{"f": b"f"}]))
+    pull(store, name)
+    pull(store, other)
+    killing = Killing(strike, store, ("tag", name, "moved:1"))
+    of_name, of_other = (store("inspect", "-f", "{{.Id}}", one).line for one in (name, other))
+
+    def judge() -> None:
+        shown = store("images", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}").out
+        now = dict(line.split() for line in shown.splitlines())
+        moved = now.pop("localhost/moved:1")
+        assert moved in (f"sha256:{of_name}", f"sha256:{of_other}")
+        assert now == {name: f"sha256:{of_name}", other: f"sha256:{of_other}"}
+        store("tag", name, "moved:1")
+        assert store(*RUN, "moved:1", "cat", "/small").out == "small\n"
+        assert store("system", "check").out == ""
+
+    killing.at(points, lambda: ignore(store("tag", other, "moved:1")), judge)
+    killing.empty()
+
+
+@pytest.mark.parametrize("points", POINTS)
+def test_s42_volume_rm_is_killed_at_any_point(
+    strike: Path, store: Store, faulty: FaultRegistry, points: int
+) -> None:
+    name = faulty.serve("killed", "1", two_megabytes())
+    pull(store, name)
+    killing = Killing(strike, store, ("volume", "rm", "v"))
+    words = (*RUN, "-v", "v:/v", name, "sh", "-c")
+
+    def before() -> None:
+        store(*words, "mkdir -p /v/a/b && echo mine > /v/a/b/c")
+
+    def judge() -> None:
+        if store("volume", "ls", "-q").out:
+            assert store(*words, "cat /v/a/b/c").out == "mine\n"
+            store("volume", "rm", "v")
+        assert store(*words, "ls /v").out == ""
+        store("volume", "rm", "v")
+        assert store("system", "check").out == ""
+
+    killing.at(points, before, judge)
     killing.empty()
 
 
