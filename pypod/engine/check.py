@@ -228,11 +228,27 @@ def _replace(places: Places, damage: Damage, entry: dict[str, Any]) -> None:
         if not _from_twin(places, damage, entry):
             _from_registry(places, damage, entry)
     except BaseException:
-        if aside:
-            os.rename(aside, path)
+        _put_back(aside, path)
         raise
     if aside:
+        _forget(aside)
+
+
+def _put_back(aside: str, path: str) -> None:
+    """Give a bad blob its name again, unless a pull has put a good one there meanwhile."""
+    if aside:
+        try:
+            os.link(aside, path)
+        except (FileExistsError, FileNotFoundError):
+            pass
+        _forget(aside)
+
+
+def _forget(aside: str) -> None:
+    try:
         os.unlink(aside)
+    except FileNotFoundError:
+        pass  # another command swept the trash
 
 
 def _from_twin(places: Places, damage: Damage, entry: dict[str, Any]) -> bool:
@@ -269,10 +285,11 @@ def _from_registry(places: Places, damage: Damage, entry: dict[str, Any]) -> Non
                 continue
             blob = oci.Descriptor("", damage.digest, damage.size)
             with blobs.Writer(places, damage.digest, damage.size) as writer:
-                writer.restart()
-                for chunk in place.stream(opened, blob):
-                    writer.write(chunk)
-                writer.commit()
+                if not writer.done:  # else a part was whole, or a pull was quicker
+                    writer.restart()
+                    for chunk in place.stream(opened, blob):
+                        writer.write(chunk)
+                    writer.commit()
             return
         except PypodError as error:
             last = error

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 
-from pypod.engine import images
+from pypod.engine import image_mount, images
 from pypod.errors import NoSuchContainer, ObjectInUse, PypodError
 from pypod.runtime import files
 from pypod.store import layout, objects
@@ -39,25 +39,41 @@ def differences(facts: HostFacts, good: str, chain: str, layers: Layers) -> str:
 def replace(places: Places, facts: HostFacts, chain: str, good: str) -> None:
     """Put the layer at `good` in the place of a damaged one, and drop what was made of that.
 
-    Raises ObjectInUse while a container runs on it: it would lose its files.
+    Raises ObjectInUse while a container runs on it, or an image with it is mounted: they would lose
+    their files.
     """
     from pypod.engine.remove_tree import remove_tree
 
+    layers = Layers(places, facts)
+    is_there = layers.has(chain)
+    """Not where a command that did this was killed between the two renames."""
+    if is_there:
+        _check_unused(places, chain)
+    old = f"{places.trash}/{chain}.{os.urandom(4).hex()}"
+    gone = [*_derived(places, chain), old]
+    if is_there:
+        os.rename(layers.path(chain), old)
+    os.rename(good, layers.path(chain))
+    layers.sync()
+    layers.unmark(chain)
+    for path in gone:
+        remove_tree(places, path, facts)
+
+
+def _check_unused(places: Places, chain: str) -> None:
     users = _running(places, chain)
     if users:
         raise ObjectInUse(
             f"layer {chain[:12]} is damaged and in use by container {users[0][:12]}",
             hint=f"pypod stop {' '.join(user[:12] for user in users)}, then again",
         )
-    layers = Layers(places, facts)
-    old = f"{places.trash}/{chain}.{os.urandom(4).hex()}"
-    gone = [*_derived(places, chain), old]
-    os.rename(layers.path(chain), old)
-    os.rename(good, layers.path(chain))
-    layers.sync()
-    layers.unmark(chain)
-    for path in gone:
-        remove_tree(places, path, facts)
+    for image, _entries in images.list_images(places):
+        if chain in image.chain_ids:
+            try:
+                image_mount.check_unused(places, image.id)
+            except ObjectInUse as error:
+                message = f"layer {chain[:12]} is damaged, and {error.message}"
+                raise ObjectInUse(message, hint=error.hint) from None
 
 
 def _running(places: Places, chain: str) -> list[str]:

@@ -288,3 +288,51 @@ def test_a_layer_is_not_replaced_under_a_running_container(store: Store, name: s
     store("rm", "-f", "-t", "0", "c")
     store("pull", name)
     assert store("system", "check").out == ""
+
+
+def test_a_replacement_that_was_killed_halfway_is_finished(store: Store, name: str) -> None:
+    store("pull", name)
+    path = unpacked(store, "noise2")
+    flip(path)
+    store("system", "check", check=125)
+    # Dead between the two renames: the damaged layer is away, the good one not there, the mark is.
+    store("unshare", "rm", "-rf", str(path.parent))
+    store("run", "--rm", NONE, name, "true")
+    assert store("system", "check").out == ""
+    assert not list((store.root / "layers").glob("*/*.damaged"))
+
+
+def test_a_layer_is_not_replaced_under_a_mounted_image(
+    store: Store, name: str, tmp_path: Path
+) -> None:
+    store("pull", name)
+    ready, end = tmp_path / "ready", tmp_path / "end"
+    pypod = " ".join(store.program.argv(*store.first))
+    script = (
+        f"path=$({pypod} image mount {name}); touch {ready};"
+        f" while ! test -e {end}; do sleep 0.05; done; wc -c $path/noise2; {pypod} image unmount -a"
+    )
+    there = store.start("unshare", "sh", "-c", script)
+    assert within(30, ready.exists)
+    flip(unpacked(store, "noise2"))
+    store("system", "check", check=125)
+    refused = store("system", "check", "--repair", check=125)
+    assert "is damaged, and image" in refused.err and "is mounted" in refused.err
+    assert "is mounted" in store("pull", name).err
+    end.touch()
+    assert there.communicate(timeout=60)[0].startswith(b"1500000 ")
+    store("system", "check", "--repair")
+    assert store("system", "check").out == ""
+
+
+def test_a_repair_takes_a_part_that_is_whole(
+    store: Store, image: images.Image, name: str
+) -> None:
+    store("pull", name)
+    digest = image.layers[3]
+    flip(store.blob(digest))
+    store.partial(digest).parent.mkdir(exist_ok=True)
+    store.partial(digest).write_bytes(image.blobs[digest])
+    store("system", "check", "--repair")
+    assert store("system", "check").out == ""
+    assert not list((store.root / "trash").iterdir())
