@@ -69,7 +69,7 @@ def unmount(args: Args) -> int:
     code = 0
     for word in words:
         try:
-            ids.append(images.resolve(args.places, word).id)
+            ids.append(images.found(args.places, word).id)
         except PypodError as error:
             report(error)
             code = max(code, error.code)

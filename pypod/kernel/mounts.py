@@ -13,15 +13,17 @@ if TYPE_CHECKING:
 def points(below: str, pid: str = "self") -> list[str]:
     """Return the mount points below a directory that a process sees; nothing of one that is gone.
 
-    One that is covered by another stands twice.
+    One that is covered by another stands twice. The kernel knows no symbolic links, as /home may
+    be one: the paths begin with `below` as it is given.
     """
+    real = os.path.realpath(below)
     try:
         with open(f"/proc/{pid}/mountinfo", "rb") as file:
             lines = file.read().split(b"\n")
     except OSError:
         return []
     found = [os.fsdecode(_plain(line.split(b" ")[4])) for line in lines if line]
-    return [path for path in found if path.startswith(below + "/")]
+    return [below + path[len(real) :] for path in found if path.startswith(real + "/")]
 
 
 def _plain(field: bytes) -> bytes:

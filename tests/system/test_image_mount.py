@@ -128,3 +128,32 @@ def test_pypod_in_unshare_sees_the_same_store(store: Store, command: str) -> Non
     expected = store(command, "-a", "-q").out
     assert expected and store("unshare", pypod, command, "-a", "-q").out == expected
     store("rm", "-a", "-f")
+
+
+def test_a_store_behind_a_symbolic_link_is_the_same_to_the_kernel(
+    program: Program, tmp_path: Path
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "home").symlink_to("real")
+    store = Store(program, tmp_path / "home")
+    archive = tmp_path / "a.tar"
+    made = images.make([{"file": b"1\n"}], {})
+    archive.write_bytes(images.docker_archive(made, "localhost/a:1"))
+    store("load", "-q", "-i", str(archive))
+    script = (
+        "path=$(pypod image mount a:1); cat $path/file; pypod image mount a:1; echo $path;"
+        " pypod rmi a:1 || echo $?; pypod image unmount a:1; pypod image mount"
+    )
+    done = inside(store, script)
+    path = f"{tmp_path}/home/root/mounts/{made.id[7:]}"
+    assert done.out.splitlines() == ["1", path, path, "2", made.id[7:]]
+    assert "is mounted" in done.err
+    store.remove()
+
+
+def test_what_a_list_means_is_unmounted_by_its_name(store: Store) -> None:
+    store("manifest", "create", "both")
+    store("manifest", "add", "both", "a:1")
+    done = inside(store, "pypod image mount both; pypod image unmount both; pypod image mount")
+    assert len(done.out.splitlines()) == 2
+    store("rmi", "both")
