@@ -25,11 +25,12 @@ def pack(path: str, scratch: Scratch) -> None:
 
     Raises PypodError for what cannot be read, and for sockets, pipes and devices.
     """
-    packing.repack(_tar(path), "", "gzip", scratch.write)
+    name = os.path.basename(os.path.abspath(path))
+    # A link that leads to the directory is not what it holds.
+    packing.repack(_tar(os.path.realpath(path), name), "", "gzip", scratch.write)
 
 
-def _tar(top: str) -> Iterator[bytes]:
-    base = os.path.basename(os.path.abspath(top))
+def _tar(top: str, base: str) -> Iterator[bytes]:
     for path in _walk(top):
         inside = os.path.relpath(path, top)
         name = base if inside == "." else f"{base}/{inside}"

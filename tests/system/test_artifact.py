@@ -274,3 +274,13 @@ def test_a_directory_is_one_file_and_a_name_can_be_given_anew(
     assert "not compatible" in wrong.err
     os.mkfifo(tree / "pipe")
     assert "pipe: not a file" in store("artifact", "add", "y", str(tree), check=125).err
+
+
+def test_a_link_to_a_directory_is_the_directory(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/file").write_text("x")
+    (tmp_path / "link").symlink_to("tree")
+    store("artifact", "add", "localhost/link:1", str(tmp_path / "link"))
+    store("artifact", "extract", "localhost/link:1", str(tmp_path / "out"))
+    with tarfile.open(tmp_path / "out") as packed:
+        assert [(one.name, one.isdir()) for one in packed] == [("link", True), ("link/file", False)]
