@@ -55,16 +55,15 @@ class Referrers:
         if not is_kept(self._target):
             return
         found = []
-        for entry in self._listed(subject):
-            if entry.digest in self._seen:
-                continue
-            self._seen.add(entry.digest)
-            if len(self._seen) > _MOST or depth > _DEPTH_MOST:
-                raise PypodError(
-                    f"more refers to the image than can be copied: {_MOST} manifests,"
-                    f" {_DEPTH_MOST} deep",
-                    hint="--referrers=false leaves it out",
-                )
+        fresh = {one.digest: one for one in self._listed(subject) if one.digest not in self._seen}
+        self._seen.update(fresh)
+        if len(self._seen) > _MOST or (fresh and depth > _DEPTH_MOST):
+            raise PypodError(
+                f"more refers to the image than can be copied: {_MOST} manifests,"
+                f" {_DEPTH_MOST} deep",
+                hint="--referrers=false leaves it out",
+            )
+        for entry in fresh.values():
             one = self._one(entry, subject)
             if one is not None:
                 found.append(one)

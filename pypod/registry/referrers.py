@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _NO_LIST = (400, 404, 405, 406, 415, 501)
 """Answers of registries that do not know the question."""
 _PAGES_MOST = 100
+MOST = 1000
+"""What refers to one manifest; once more is there, no more is asked for."""
 
 
 def tag_of(digest: str) -> str:
@@ -40,8 +42,10 @@ def listed(repository: Repository, digest: str) -> list[Descriptor]:
     url = f"{repository.url}/referrers/{oci_digest.check(digest)}"
     found: list[Descriptor] = []
     asked: set[str] = set()
-    # A registry that leads in circles or elsewhere gets no more requests.
-    while url and url not in asked and len(asked) < _PAGES_MOST:
+    # A registry that leads in circles gets no more requests.
+    while url and url not in asked and len(found) <= MOST:
+        if len(asked) == _PAGES_MOST:
+            raise RegistryError(f"{noun}: more than {_PAGES_MOST} pages")
         if not url.startswith(f"{repository.base}/"):
             raise RegistryError(f"{noun}: the next page is on another host")
         asked.add(url)

@@ -217,3 +217,25 @@ def test_pages_of_a_list_are_followed(store: Store, modern: FaultRegistry, tmp_p
     store("image", "copy", "-q", f"docker://{modern.host}/app:1", f"oci:{tmp_path}/o:1")
     index = json.loads((tmp_path / "o/index.json").read_text())
     assert len(index["manifests"]) == 4
+
+
+@pytest.mark.parametrize(("entries", "why"), [(900, "more refers"), (0, "more than 100 pages")])
+def test_a_list_without_an_end_is_an_error(
+    store: Store, modern: FaultRegistry, tmp_path: Path, entries: int, why: str
+) -> None:
+    image, _sbom, _signature = with_sbom(modern, "app", b"endless")
+    path = f"/v2/app/referrers/{image.digest}"
+    count = 0
+
+    def page(handler: faults.Handler, _body: bytes, _type: str) -> None:
+        nonlocal count
+        count += 1
+        listed = attached.listing(*(f"{count} {one}".encode() for one in range(entries)))
+        handler.send(200, listed, INDEX, {"Link": f'<{path}?page={count}>; rel="next"'})
+
+    modern.fault("/referrers/", page, 0)
+    target = f"oci:{tmp_path}/o:1"
+    done = store("image", "copy", "-q", f"docker://{modern.host}/app:1", target, check=125)
+    assert why in done.err
+    assert "not copied" not in done.err  # and nothing of it was asked for
+    assert count == (2 if entries else 100)
