@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from pypod.errors import UsageError
 from pypod.oci.manifest import Platform, architecture_of
@@ -32,10 +33,18 @@ def credentials(option: str, text: str) -> Credentials | None:
             raise UsageError(
                 f"{option} USER:PASSWORD: there is no password, and no terminal to ask"
             )
-        import getpass
-
-        text = f"{text}:{getpass.getpass('Password: ')}"
+        text = f"{text}:{hidden('Password: ')}"
     return auth.parse_creds(text)
+
+
+def hidden(prompt: str) -> str:
+    """Return what is typed on the terminal, unseen. Raises UsageError where it ends instead."""
+    from getpass import getpass
+
+    try:
+        return getpass(prompt, stream=sys.stderr)
+    except EOFError:
+        raise UsageError(f"{prompt.rstrip(': ')}: nothing was typed") from None
 
 
 def patience(args: Args) -> Patience:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import sys
 
+from pypod.cli.access import hidden
 from pypod.engine import login as engine
 from pypod.errors import PypodError, UsageError
 from pypod.kernel import log
@@ -103,13 +104,11 @@ def _asked(args: Args, access: engine.Access, known: Credentials | None) -> Cred
                 " terminal to ask on",
                 hint="--username USER --password-stdin",
             )
-        from getpass import getpass
-
         if not user:
             shown = f" ({known.username})" if known and known.username else ""
             os.write(2, f"Username{shown}: ".encode())
             user = sys.stdin.readline().strip() or (known.username if known else "")
-        password = password or getpass("Password: ", stream=sys.stderr)
+        password = password or hidden("Password: ")
     if not user or not password:
         raise UsageError("the user name or the password is empty")
     return Credentials(user, password)

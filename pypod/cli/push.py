@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from pypod.engine.signing import Signer
     from pypod.oci.convert import Document
 
-_PASSPHRASE_MOST = 4096
+_PASSPHRASE_MOST = 1 << 12
+"""Bytes: far below what a pipe takes while nobody reads."""
 
 
 def push(args: Args) -> int:
@@ -104,9 +105,8 @@ def signers(args: Args) -> tuple[Signer, ...]:
     made: list[Signer] = []
     if path:
         if passphrase is None and os.isatty(0) and signing.asks_for_passphrase(path):
-            import getpass
-
-            passphrase = getpass.getpass(f"Passphrase for {path}: ").encode()
+            typed = access.hidden(f"Passphrase for {path}: ")
+            passphrase = typed.encode("utf-8", "surrogateescape")
         made.append(signing.Sigstore(path, passphrase))
     if key:
         made.append(signing.OpenPgp(key, passphrase))
@@ -117,9 +117,14 @@ def _passphrase(path: str) -> bytes:
     """Return the first line of a file, as podman does. Raises UsageError."""
     try:
         with open(path, "rb") as file:
-            return file.read(_PASSPHRASE_MOST).partition(b"\n")[0].strip()
+            line = file.readline(_PASSPHRASE_MOST + 1)
     except OSError as error:
         raise UsageError(f"--sign-passphrase-file {path}: {error.strerror}") from None
+    if len(line) > _PASSPHRASE_MOST:
+        raise UsageError(
+            f"--sign-passphrase-file {path}: its first line has more than {_PASSPHRASE_MOST} bytes"
+        )
+    return line.strip()
 
 
 def write_digest(path: str, document: Document) -> None:

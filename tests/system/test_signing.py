@@ -418,3 +418,27 @@ def test_what_is_written_is_cosigns_form(
         "image": {"docker-manifest-digest": image.digest},
         "type": signing.COSIGN,
     }
+
+
+def test_a_passphrase_that_is_not_given_is_an_error(
+    store: Store, machine: Machine, faulty: FaultRegistry, tmp_path: Path
+) -> None:
+    key, _public, _words = keys(tmp_path, "cosign")
+    machine.require({"type": "insecureAcceptAnything"})
+    name = faulty.serve("app", "1", small(b"silent"))
+    store("pull", "-q", name, env=machine.env)
+    words = (*store.first, "push", "--sign-by-sigstore-private-key", key, name)
+    with store.program.terminal(*words) as terminal:
+        terminal.expect("Passphrase for ")
+        terminal.send("\x04")
+        terminal.expect("nothing was typed")
+        assert terminal.wait() == 125
+    with store.program.terminal(*store.first, "login", "-u", "me", faulty.host) as terminal:
+        terminal.expect("Password: ")
+        terminal.send("\x04")
+        terminal.expect("nothing was typed")
+        assert terminal.wait() == 125
+    file = secret(tmp_path, "long")
+    Path(file).write_text("x" * 5000)
+    done = store("push", *words[-3:-1], "--sign-passphrase-file", file, name, check=125)
+    assert "more than 4096 bytes" in done.err
