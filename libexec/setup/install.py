@@ -83,18 +83,20 @@ def copy_tree(source: Path, target: Path) -> int:
             fresh = target / f".{name}.new"
             shutil.copyfile(here, fresh)
             fresh.chmod(0o755 if here.stat().st_mode & 0o100 else 0o644)
+            if name.endswith(".py"):
+                # Before its source: who is stopped here finds a difference the next time.
+                compile_unchecked(fresh, there)
             fresh.rename(there)  # a running pypod keeps the old file
             changed += 1
-            if name.endswith(".py"):
-                compile_unchecked(there)
     return changed
 
 
-def compile_unchecked(source: Path) -> None:
-    """Write the .pyc that Python loads without a look at the source (PEP 552)."""
+def compile_unchecked(source: Path, name: Path) -> None:
+    """Write the .pyc of `name` that Python loads without a look at the source (PEP 552)."""
     mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+    compiled = importlib.util.cache_from_source(str(name))
     try:
-        py_compile.compile(str(source), doraise=True, invalidation_mode=mode)
+        py_compile.compile(str(source), compiled, str(name), doraise=True, invalidation_mode=mode)
     except py_compile.PyCompileError as error:
         fail(str(error))
 
@@ -109,6 +111,8 @@ def write_modules(site: Path, target: Path) -> None:
         parts = source.relative_to(site).with_suffix("").parts
         package = parts[-1] == "__init__"
         compiled = Path(importlib.util.cache_from_source(str(source)))
+        if not compiled.is_file():
+            compile_unchecked(source, source)
         name = ".".join(parts[:-1] if package else parts)
         modules[name] = package, compiled.read_bytes()[PYC_HEAD:]
     data = module_file.packed(modules)
