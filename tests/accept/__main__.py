@@ -181,7 +181,7 @@ def main(words: list[str]) -> int:
     failed = show_tests(last)
     if last:
         print()
-        show_rows(last, long=True)
+        show_rows(last, long=False)
     return failed
 
 
