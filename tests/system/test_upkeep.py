@@ -221,3 +221,28 @@ def test_check_finds_nothing_wrong_in_a_good_store(store: Store) -> None:
         assert store("system", "check", *words).out == ""
     store("image", "prune", "-f", "--blobs")
     assert store("system", "check").out == ""
+
+
+def test_every_file_of_a_store_is_described(store: Store) -> None:
+    store("volume", "create", "v")
+    store("run", "-d", NONE, "--name", "r", "-v", "v:/v", "base", "sleep", "100")
+    store("run", "--name", "e", NONE, "base", "true")
+    store("manifest", "create", "list", "base")
+    store("image", "prune", "-f")
+    pages = Path(__file__).parents[2] / "pypod/store/STORE.md", Path("libexec/ATTACH.md")
+    text = pages[0].read_text() + (pages[0].parents[2] / pages[1]).read_text()
+    content = ("blobs", "upper", "work", "_data", "rootfs")
+
+    def names(directory: Path, depth: int) -> Iterator[str]:
+        for path in directory.iterdir():
+            plain = path.name
+            if len(plain.split(".")[0]) == 64:  # an image, a layer, a container
+                plain = plain[64:]
+            if plain and plain not in ("v", "r", "e"):
+                yield plain
+            in_layer = directory.parent.name == "layers"
+            if path.is_dir() and depth and path.name not in content and not in_layer:
+                yield from names(path, depth - 1)
+
+    unknown = sorted({name for name in names(store.root, 3) if name not in text})
+    assert not unknown
