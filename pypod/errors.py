@@ -62,6 +62,8 @@ class NoSuchVolume(NoSuchObject):
 class ImageNotKnown(NoSuchObject):
     """No image in the store has this name, digest or id."""
 
+    said = "image not known"
+
     def __init__(
         self,
         name: str,
@@ -69,8 +71,14 @@ class ImageNotKnown(NoSuchObject):
         hint: str | None = None,
         known: Callable[[], Iterable[str]] | None = None,
     ) -> None:
-        super().__init__(f"{name}: image not known", hint=hint)
+        super().__init__(f"{name}: {self.said}", hint=hint)
         self.word, self.known = name, known
+
+
+class ArtifactNotKnown(ImageNotKnown):
+    """No artifact in the store has this name or digest."""
+
+    said = "artifact does not exist"
 
 
 class AmbiguousId(PypodError):

@@ -8,7 +8,7 @@ name stay, whatever becomes of the images.
 from __future__ import annotations
 
 from pypod.engine import image_remove, images
-from pypod.errors import AmbiguousId, ImageNotKnown, NameInUse
+from pypod.errors import AmbiguousId, ArtifactNotKnown, ImageNotKnown, NameInUse
 from pypod.oci import reference
 from pypod.oci.manifest import OCI_INDEX, OCI_MANIFEST
 from pypod.store import blobs, layout
@@ -61,10 +61,10 @@ def of(entries: list[dict[str, Any]], kind: str) -> list[Kept]:
 
 def find(places: Places, kind: str, word: str) -> Kept:
     """Return what a name, a digest or the beginning of one means. ImageNotKnown, AmbiguousId."""
-    return _find(every(places, kind), word, places)
+    return _find(every(places, kind), kind, word, places)
 
 
-def _find(known: list[Kept], word: str, places: Places) -> Kept:
+def _find(known: list[Kept], kind: str, word: str, places: Places) -> Kept:
     for name in images.candidates(word, places):
         for one in known:
             if one.name == name:
@@ -76,7 +76,8 @@ def _find(known: list[Kept], word: str, places: Places) -> Kept:
             raise AmbiguousId(f'more than one has an id that begins with "{bare}"')
         for one in found.values():
             return one
-    raise ImageNotKnown(word, known=lambda: [one.name for one in known])
+    missing = ArtifactNotKnown if kind == ARTIFACT else ImageNotKnown
+    raise missing(word, known=lambda: [one.name for one in known])
 
 
 def read(places: Places, one: Kept) -> bytes:
@@ -143,7 +144,7 @@ def remove(places: Places, kind: str, word: str) -> Kept:
     old: set[str] = set()
 
     def edit(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        one = _find(of(entries, kind), word, places)
+        one = _find(of(entries, kind), kind, word, places)
         gone.append(one)
         old.update(image_remove.blobs_below(places, one.digest))
         return [

@@ -86,7 +86,7 @@ def test_files_travel_through_a_registry(
     assert images.digest(answer.content) == f"sha256:{made}"
     assert store("artifact", "rm", name).line == made
     assert store.files().keys() == {"images/index.json"}
-    assert "image not known" in store("artifact", "inspect", name, check=125).err
+    assert "artifact does not exist" in store("artifact", "inspect", name, check=125).err
     assert store("artifact", "pull", "-q", name).line == made
     out = tmp_path / "out"
     out.mkdir()
@@ -131,7 +131,7 @@ def test_artifacts_are_listed_and_removed(store: Store, two: tuple[str, str]) ->
     documents = json.loads(store("artifact", "ls", "--format", "json").out)
     assert [row["Repository"] for row in documents] == ["localhost/one", "quay.io/x/two"]
     assert store("artifact", "rm", other[:12]).line == other
-    assert "image not known" in store("artifact", "rm", "nothing", check=1).err
+    assert "artifact does not exist" in store("artifact", "rm", "nothing", check=1).err
     store("artifact", "rm", "--ignore", "nothing")
     assert store("artifact", "rm", "--all").line == one
     assert store("artifact", "rm", check=125).err.startswith("Error: ")
