@@ -115,11 +115,16 @@ static int open_layer(const struct copy *copy, int parent, const char *file)
         return -1;
     for (size_t i = 0; chains[i]; i++) {
         int fd = opened[i] < 0 ? -1 : openat(opened[i], file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd >= 0)
+        if (fd >= 0) {
             snprintf(place, 2 * PATH_MAX, "/%s/%s", chains[i], copy->path);
-        if (fd >= 0 || (opened[i] >= 0 && errno != ENOENT))
             return fd;
+        }
+        if (opened[i] >= 0 && errno != ENOENT)
+            break;
     }
+    /* Not what copying takes for an entry that has gone: of a layer nothing goes. */
+    if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == EACCES)
+        return -1;
     errno = EIO; /* the overlay has it, and no layer */
     return -1;
 }

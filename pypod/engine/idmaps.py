@@ -164,16 +164,16 @@ class _Staging:
 
         try:
             files.run(self.facts, words, noun, plan=plan, tick=tick)
+        except PypodError:
+            self._check_whole()
+            raise
         finally:
             line.close()
 
     def _place(self, chains: list[str]) -> None:
         def act(_descriptors: list[dict[str, Any]]) -> None:
             os.makedirs(self.target, mode=0o700, exist_ok=True)
-            # Whoever removes the image takes these away under the lock of the index: then what
-            # was made of them may be a part only.
-            if self._identities() != self._made_of:
-                raise PypodError(f"{self.noun} was removed while its layers were made for --userns")
+            self._check_whole()
             for chain in chains:
                 try:
                     os.rename(f"{self.directory}/{chain}", f"{self.target}/{chain}")
@@ -185,6 +185,14 @@ class _Staging:
         fd = os.open(self.target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         os.fsync(fd)
         os.close(fd)
+
+    def _check_whole(self) -> None:
+        """Raise PypodError when layers went meanwhile: what was made of them may be a part only.
+
+        Whoever removes an image takes them away under the lock of the index.
+        """
+        if self._identities() != self._made_of:
+            raise PypodError(f"{self.noun} was removed while its layers were made for --userns")
 
     def _identities(self) -> list[int]:
         try:
