@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import time
+from _struct import Struct
 
 from pypod.engine import id_ranges
 from pypod.errors import NoSuchContainer, PypodError
@@ -38,6 +39,9 @@ OTHERS = ("keep-", "map-")
 """How the directories of layers under other maps begin (spec/idmaps.py)."""
 _TREE = "tree"
 """The layer itself. Only its owner may move a directory, so it lies in one of the caller's."""
+_ACL, _ENTRY = Struct("<I"), Struct("<HHI")
+_OWNER, _USER, _GROUP, _MASK, _OTHER, _NO_ID = 1, 2, 4, 16, 32, 0xFFFFFFFF
+"""linux/posix_acl_xattr.h."""
 _PATIENCE = 0.5
 """Seconds before a terminal shows how far it is."""
 
@@ -261,6 +265,27 @@ def shifts(facts: HostFacts, chosen: idmaps.Chosen) -> tuple[tuple[tuple[int, in
         idmaps.shift(facts.uid_map, chosen.uid_map),
         idmaps.shift(facts.gid_map, chosen.gid_map),
     )
+
+
+def let_root_write(directory: str, facts: HostFacts, config: dict[str, Any]) -> None:
+    """Let the container's root write to its /etc/hosts and the like, which are the caller's files.
+
+    By an access control list (acl(5)): given away they could not be kept true any more. Where the
+    file system has none they can only be read.
+    """
+    if not is_nested(config["linux"], facts):
+        return
+    uids, _ = extents(config["linux"])
+    root = next((outside for inside, outside, _ in uids if inside == 0), None)
+    if root is None:
+        return
+    entries = ((_OWNER, 6, _NO_ID), (_USER, 6, root), (_GROUP, 4, _NO_ID), (_MASK, 6, _NO_ID))
+    acl = _ACL.pack(2) + b"".join(_ENTRY.pack(*one) for one in (*entries, (_OTHER, 4, _NO_ID)))
+    for name in ("hosts", "hostname", "resolv.conf"):
+        try:
+            os.setxattr(f"{directory}/{name}", "system.posix_acl_access", acl)
+        except OSError as error:
+            log.debug(f"{directory}/{name}: {error.strerror}")
 
 
 def give_upper(facts: HostFacts, chosen: idmaps.Chosen, directory: str) -> None:

@@ -114,6 +114,10 @@ def _spawn_connected(
     connection: Connection,
 ) -> Channel:
     watch = names.refresh(container, config, create, connection.reach)
+    if create.get("layers"):
+        from pypod.engine import idmaps
+
+        idmaps.let_root_write(container.directory, facts, config)
     config = network.joined_config(with_host_environment(config, create), connection)
     count, listen = (inherited.count, inherited.environment) if inherited else (0, ())
     config = with_environment(config, list(listen))

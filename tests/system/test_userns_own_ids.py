@@ -284,6 +284,12 @@ def test_the_network_and_a_terminal_work(pypod: Program, image: str, mode: str) 
             return False
 
     assert within(20, served)
+    script = "for f in hosts hostname resolv.conf; do echo '# more' >> /etc/$f || exit 5; done"
+    for _again in range(2):
+        pypod("exec", "w1", "sh", "-c", script)
+        ran = pypod("exec", "-u", "1000", "w1", "sh", "-c", script, check=5)
+        assert "ermission denied" in ran.err
+        pypod("restart", "-t0", "w1")
     words = ("run", "--rm", *NONE, "-t", "--userns", mode, image, "sh", "-c", "tty; id -u")
     with pypod.terminal(*words) as terminal:
         terminal.expect("/dev/pts/0\r\n0\r\n")
