@@ -67,7 +67,9 @@ static struct level *enter(struct level *top, const char *name)
     return level;
 }
 
-/* Removes what it can of the open directory; returns the name of a directory to go into, NULL when it
+/* What lies in the trash may be removed by two at once: what is gone already is no error anywhere here.
+ *
+ * Removes what it can of the open directory; returns the name of a directory to go into, NULL when it
  * is empty. The name lives until the stream is closed. */
 static const char *remove_entries(DIR *stream, const char *noun)
 {
@@ -105,14 +107,16 @@ void remove_content(int directory, const char *noun)
         const char *inner = remove_entries(stream, noun);
         if (inner) {
             int down = openat(at, inner, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-            if (down < 0)
+            if (down >= 0) {
+                top = enter(top, inner);
+                close(at);
+                at = down;
+            } else if (errno != ENOENT) {
                 die_errno(noun);
-            top = enter(top, inner);
-            close(at);
-            at = down;
+            }
         } else if (top) {
             int up = openat(at, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-            if (up < 0 || unlinkat(up, top->name, AT_REMOVEDIR) < 0)
+            if (up < 0 || (unlinkat(up, top->name, AT_REMOVEDIR) < 0 && errno != ENOENT))
                 die_errno(noun);
             struct level *left = top;
             top = top->up;
@@ -138,7 +142,7 @@ static int verb_rmtree(char **argv)
             return 0;
         if (errno != ENOTDIR && errno != ELOOP)
             die_errno(argv[0]);
-        if (unlink(argv[0]) < 0)
+        if (unlink(argv[0]) < 0 && errno != ENOENT)
             die_errno(argv[0]);
         return 0;
     }

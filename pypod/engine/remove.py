@@ -144,7 +144,7 @@ def _delete_unless_held(places: Places, path: str, facts: HostFacts) -> None:
     try:
         if lock.take(wait=False):
             remove_tree(places, path, facts)
-    except (OSError, NoSuchContainer):
+    except (OSError, PypodError):
         pass
     finally:
         lock.close()
