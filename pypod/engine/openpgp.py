@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import binascii
 import os
+import resource
 import shutil
+import signal
 import subprocess
 import tempfile
 
@@ -18,6 +20,8 @@ from pypod.errors import IntegrityError, PypodError
 
 _BEGIN, _END = b"-----BEGIN PGP PUBLIC KEY BLOCK-----", b"-----END PGP PUBLIC KEY BLOCK-----"
 _SECONDS = 60
+_CONTENT_MOST = 1 << 20
+"""Bytes of a document that is signed."""
 _BAD = ("BADSIG", "ERRSIG", "EXPSIG", "EXPKEYSIG", "REVKEYSIG", "NO_PUBKEY", "FAILURE", "NODATA")
 _SEARCH = "/usr/bin:/bin:/usr/local/bin"
 
@@ -66,20 +70,31 @@ def verify(signature: bytes, ring: bytes) -> bytes:
                 file.write(data)
         words = [program, "--homedir", where, "--status-fd", "1", "--keyring", paths["keys.gpg"]]
         try:
-            done = subprocess.run(
+            with subprocess.Popen(
                 [*words, "--output", paths["content"], paths["signature"]],
                 stdin=subprocess.DEVNULL,
-                capture_output=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
                 env={"PATH": _SEARCH, "LC_ALL": "C", "HOME": where},
-                timeout=_SECONDS,
-                check=False,
-            )
+            ) as child:
+                status = _status(child)
         except (OSError, subprocess.TimeoutExpired):
             raise PypodError(f"{program} cannot be run or does not end") from None
-        status = done.stdout.decode("ascii", "replace")
         words = [line.split()[1] for line in status.splitlines() if line.startswith("[GNUPG:] ")]
-        _judge(words, done.returncode)
+        _judge(words, child.returncode)
         return _content(paths["content"])
+
+
+def _status(child: subprocess.Popen[bytes]) -> str:
+    """Return what gpgv says, and keep what it writes small: a stranger's kilobyte may be packed so
+    that it becomes gigabytes, which gpgv writes before it looks at the signature.
+    """
+    resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (2 * _CONTENT_MOST, 2 * _CONTENT_MOST))
+    try:
+        return child.communicate(timeout=_SECONDS)[0].decode("ascii", "replace")
+    except BaseException:
+        child.kill()
+        raise
 
 
 def exported(key: str) -> bytes:
@@ -131,6 +146,8 @@ def sign(content: bytes, key: str, passphrase: bytes | None) -> bytes:
 
 
 def _judge(words: list[str], code: int) -> None:
+    if code == -signal.SIGXFSZ:
+        raise IntegrityError("what it signs is too long")
     if "NO_PUBKEY" in words or ("ERRSIG" in words and "BADSIG" not in words):
         raise IntegrityError("it was made by another key")
     if "EXPKEYSIG" in words or "REVKEYSIG" in words:
@@ -144,7 +161,7 @@ def _judge(words: list[str], code: int) -> None:
 def _content(path: str) -> bytes:
     try:
         with open(path, "rb") as file:
-            if os.fstat(file.fileno()).st_size > 1 << 20:
+            if os.fstat(file.fileno()).st_size > _CONTENT_MOST:
                 raise IntegrityError("what it signs is too long")
             return file.read()
     except OSError:
