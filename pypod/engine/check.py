@@ -53,7 +53,15 @@ def find(places: Places, facts: HostFacts, *, quick: bool) -> Iterator[Damage]:
     """
     seen: dict[str, str] = {}
     for entry in _entries(places):
-        yield from _of_image(places, facts, entry, seen, quick)
+        found: list[Damage] = []
+        try:
+            found += _of_image(places, facts, entry, seen, quick)
+        except PypodError:
+            if entry in layout.ours(places):
+                raise
+        # What is missing of an image that was removed meanwhile is no damage.
+        if found and entry in layout.ours(places):
+            yield from found
     for container in objects.every(places):
         for name in ("state.json", "create.json", "config.json"):
             try:

@@ -336,3 +336,21 @@ def test_a_repair_takes_a_part_that_is_whole(
     store("system", "check", "--repair")
     assert store("system", "check").out == ""
     assert not list((store.root / "trash").iterdir())
+
+
+def test_what_is_removed_while_it_is_checked_is_not_damaged(
+    store: Store, image: images.Image, name: str, tmp_path: Path
+) -> None:
+    store("pull", name)
+    # Pipes for two blobs: opening one returns when the check is there, and lets it go on.
+    for digest in image.layers[:2]:
+        os.mkfifo(tmp_path / digest[7:])
+        store.blob(digest).unlink()
+        os.link(tmp_path / digest[7:], store.blob(digest))
+    checking = store.start("system", "check")
+    first, second = (tmp_path / digest[7:] for digest in image.layers[:2])
+    os.close(os.open(first, os.O_WRONLY))
+    store("rmi", name)
+    os.close(os.open(second, os.O_WRONLY))
+    out, err = checking.communicate(timeout=60)
+    assert (checking.returncode, out) == (0, b""), err
