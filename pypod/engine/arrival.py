@@ -38,11 +38,12 @@ def begin(places: Places) -> tuple[str, Lock]:
         make_directory(directory, 0o700)
         try:
             lock = Lock(directory)
-            lock.take()
-            os.stat(directory)
         except FileNotFoundError:
             continue  # a sweep came between
-        return directory, lock
+        lock.take()
+        if lock.is_of(directory):
+            return directory, lock
+        lock.close()
 
 
 class Arrival:

@@ -6,10 +6,10 @@ from __future__ import annotations
 import errno
 import os
 
+from pypod.engine import arrival
 from pypod.engine.remove_tree import remove_tree
 from pypod.errors import PypodError
 from pypod.kernel import log
-from pypod.kernel.locks import Lock
 from pypod.plan import tools
 from pypod.runtime import files
 
@@ -29,16 +29,15 @@ def probe(places: Places, facts: HostFacts) -> bool:
     A failure with data-only directories is the kernel's answer only where the same mount without
     them works: no memory, no room or no processes is no answer.
     """
-    base = f"{places.tmp}/unpack-{os.getpid()}-{os.urandom(4).hex()}"
     try:
-        os.mkdir(base, 0o700)
-        with Lock(base):
-            try:
-                return _try(base, facts)
-            finally:
-                remove_tree(places, base, facts)
+        base, lock = arrival.begin(places)
+        try:
+            return _try(base, facts)
+        finally:
+            remove_tree(places, base, facts)
+            lock.close()
     except OSError as error:
-        raise PypodError(f"cannot try overlayfs in {base}: {error.strerror}") from None
+        raise PypodError(f"cannot try overlayfs in {places.tmp}: {error.strerror}") from None
 
 
 def _try(base: str, facts: HostFacts) -> bool:

@@ -12,7 +12,7 @@ import os
 import time
 from _struct import Struct
 
-from pypod.engine import id_ranges
+from pypod.engine import arrival, id_ranges
 from pypod.errors import NoSuchContainer, PypodError
 from pypod.kernel import log, procfs
 from pypod.kernel.locks import Lock
@@ -106,16 +106,7 @@ class _Staging:
         self.full = f"{places.layers}/{facts.layer_map}"
         self.chains = chains
         self._made_of = self._identities()
-        while True:
-            self.directory = f"{places.tmp}/unpack-{os.getpid()}-{os.urandom(4).hex()}"
-            os.mkdir(self.directory, 0o700)
-            try:
-                self._lock = Lock(self.directory)
-                self._lock.take()
-                os.stat(self.directory)
-                break
-            except FileNotFoundError:
-                continue  # a sweep came between
+        self.directory, self._lock = arrival.begin(places)
 
     def __enter__(self) -> _Staging:
         return self
