@@ -179,5 +179,5 @@ int main(int argc, char **argv)
     for (size_t i = 0; argc > 1 && i < sizeof verbs / sizeof *verbs; i++)
         if (strcmp(argv[1], verbs[i].name) == 0 && argc - 2 >= verbs[i].words)
             return verbs[i].act(argv + 2);
-    die(NULL, "usage: pypod-files unpack|finish|rmtree|accounts|copyup|chown|pack|diff|between|compare|size|shift|flatten ...");
+    die(NULL, "usage: pypod-files unpack|finish|rmtree|accounts|copyup|chown|pack|diff|between|compare|size|owners|shift|flatten ...");
 }

@@ -138,6 +138,7 @@ def rm(args: Args) -> int:
     words = list(args.names)
     if args.all == bool(words):
         raise UsageError("a single argument or --all must be specified")
+    paths.prepare(args.places)
     code = 0
     for word in words or [one.name for one in kept.every(args.places, kept.ARTIFACT)]:
         try:

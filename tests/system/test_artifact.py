@@ -284,3 +284,8 @@ def test_a_link_to_a_directory_is_the_directory(store: Store, tmp_path: Path) ->
     store("artifact", "extract", "localhost/link:1", str(tmp_path / "out"))
     with tarfile.open(tmp_path / "out") as packed:
         assert [(one.name, one.isdir()) for one in packed] == [("link", True), ("link/file", False)]
+
+
+def test_the_first_command_of_a_store_may_be_rm(store: Store) -> None:
+    assert store("artifact", "rm", "none", check=1).err == "Error: none: artifact does not exist\n"
+    assert store("artifact", "rm", "--ignore", "none").out == ""
