@@ -37,7 +37,7 @@ static void show_map(const char *path, const char *what)
     FILE *file = fopen(path, "re");
 
     while (file && fscanf(file, "%lu %lu %lu", &inside, &outside, &count) == 3) {
-        printf("  %s %5lu..%-7lu here  =  %lu..%lu on the host\n", what, inside, inside + count - 1,
+        printf("  %s %5lu..%-7lu here  =  %lu..%lu outside\n", what, inside, inside + count - 1,
                outside, outside + count - 1);
         total += count;
     }
