@@ -56,15 +56,16 @@ class Floor:
         words = []
         self._count += 1
         for number, layer in enumerate(self._built.layers):
-            directory = self._where / f"{self._count}-{number}"
-            directory.mkdir(parents=True)
+            directory = self._where / f"floor-{self._count}-{number}"
+            directory.mkdir()
             layer.packed.read_bytes()
             words += [str(layer.packed), str(directory)]
         os.sync()
         found = cost([sys.executable, "-c", PROGRAM, *words])
-        for file in self._where.rglob("*"):
-            if not file.is_dir():
-                os.truncate(file, 0)  # not deleted: see images.py
+        for directory in words[1::2]:
+            for file in Path(directory).rglob("*"):
+                if not file.is_dir():
+                    os.truncate(file, 0)  # not deleted: see images.py
         return found
 
 
