@@ -111,7 +111,7 @@ def system_prune(args: Args) -> int:
                 continue
             say(volume.name)
     remove.sweep(args.places, facts)
-    freed = garbage.collect(args.places, facts).size
+    freed = garbage.collect(args.places, facts)
     freed += max(0, before - _taken(args, facts))
     print(f"Total reclaimed space: {units.human_size(freed)}")
     return 0

@@ -185,12 +185,29 @@ def _create(
             if not options.rm:
                 staging.sync()
             container, lock = staging.publish()
+            if layers.missing(chains):
+                _withdraw(container, lock, facts)
             volumes.keep()
     except OSError as error:
         raise PypodError(
             f"cannot make container {staging.name}: {error.filename or ''}: {error.strerror}"
         ) from None
     return Created(container, lock, config, document)
+
+
+def _withdraw(container: objects.Container, lock: Lock, facts: HostFacts) -> None:
+    """Take a record back whose layers an `rmi -f` took in the moment before it was in sight.
+
+    Later ones see the record, and keep what it needs. Raises PypodError.
+    """
+    from pypod.engine.remove_tree import remove_tree
+
+    path = container.to_trash()
+    lock.close()
+    remove_tree(container.places, path, facts)
+    raise PypodError(
+        "the image was removed while the container was made", hint="pypod pull brings it back"
+    )
 
 
 def _spelled_out(options: CreateOptions) -> bool:

@@ -16,7 +16,6 @@ from pypod.kernel.locks import Lock
 from pypod.oci import digest as oci_digest
 from pypod.store import blobs, layout, objects, summary
 from pypod.store.layers import Layers
-from pypod.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,37 +27,30 @@ if TYPE_CHECKING:
 _HEX = frozenset("0123456789abcdef")
 
 
-class Freed(Value):
-    """What was deleted."""
+def collect(places: Places, facts: HostFacts) -> int:
+    """Delete what no image and no container needs; return the bytes of blobs and parts.
 
-    size: int
-    """Bytes of blobs and parts; unpacked layers are not weighed."""
-    things: int
-
-
-def collect(places: Places, facts: HostFacts) -> Freed:
-    """Delete what no image and no container needs. Raises PypodError."""
-    found = [0, 0]
+    Unpacked layers are not weighed. Raises PypodError.
+    """
+    freed = 0
     trash: list[str] = []
     if arrival.under_way(places):
-        return Freed(0, 0)
+        return 0
 
     def act(descriptors: list[dict[str, Any]]) -> None:
+        nonlocal freed
         if arrival.under_way(places):
             return
         chains, digests = _digests(places, descriptors)
         for digest, size in _stored(places):
             if digest not in digests:
                 blobs.remove(places, digest)
-                found[0] += size
-                found[1] += 1
+                freed += size
         for size in _drop_parts(places):
-            found[0] += size
-            found[1] += 1
+            freed += size
         layout.clear_staged(places)
         for size in summary.remove_others(places, {layout.image_of(one) for one in descriptors}):
-            found[0] += size
-            found[1] += 1
+            freed += size
         if _all_known(places):
             trash.extend(_drop_layers(places, chains))
         trash.extend(_drop_other_maps(places))
@@ -68,7 +60,7 @@ def collect(places: Places, facts: HostFacts) -> Freed:
         remove_tree(places, path, facts)
     for name in objects.known_names(places):
         objects.free_dead_name(places, name)
-    return Freed(found[0], found[1] + len(trash))
+    return freed
 
 
 def weigh(places: Places) -> int:
@@ -102,23 +94,26 @@ def _digests(
     return chains, digests
 
 
-def drop_packed(places: Places, facts: HostFacts) -> Freed:
-    """Delete the blobs of unpacked layers: push, save and other id maps then need a pull."""
+def drop_packed(places: Places, facts: HostFacts) -> int:
+    """Delete the blobs of unpacked layers; return their bytes.
+
+    push, save and other id maps then need a pull.
+    """
     layers = Layers(places, facts)
-    found = [0, 0]
+    freed = 0
 
     def act(descriptors: list[dict[str, Any]]) -> None:
+        nonlocal freed
         if arrival.under_way(places):
             return
         for image, _entries in images.list_images(places, descriptors):
             for layer, chain in zip(image.layers, image.chain_ids, strict=True):
                 if layers.has(chain) and blobs.exists(places, layer.digest):
                     blobs.remove(places, layer.digest)
-                    found[0] += layer.size
-                    found[1] += 1
+                    freed += layer.size
 
     layout.locked(places, act)
-    return Freed(found[0], found[1])
+    return freed
 
 
 def _all_known(places: Places) -> bool:

@@ -171,20 +171,24 @@ class _Pull:
         )
         if self.platform is not None:
             _check_platform(image, self.platform)
-        with Turn(self.places, image.id, self._say_waiting):
-            self._layers(image)
-        if self.every and index:
-            self._others(index, blobs.digest_of(body))
-        self.progress.note(f"Copying config {image.id}")
-        self.progress.note("Writing manifest to image destination")
-        return images.add_image(
-            self.places,
-            body,
-            config,
-            self.names,
-            content_type=content_type,
-            index=index,
-        )
+        said = False
+        while True:
+            with Turn(self.places, image.id, self._say_waiting):
+                self._layers(image)
+            if self.every and index:
+                self._others(index, blobs.digest_of(body))
+            if not said:
+                self.progress.note(f"Copying config {image.id}")
+                self.progress.note("Writing manifest to image destination")
+            try:
+                return images.add_image(
+                    self.places, body, config, self.names, content_type=content_type, index=index
+                )
+            except CorruptStore as error:
+                if said:
+                    raise
+                said = True
+                self.progress.note(f"{error.message}: once more")
 
     def _say_waiting(self) -> None:
         self.progress.note("Waiting for another pull of this image")

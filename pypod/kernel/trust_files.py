@@ -67,9 +67,12 @@ def read(path: str) -> bytes:
     """Return a small file. Raises PypodError."""
     try:
         with open(path, "rb") as file:
-            return file.read(_MOST + 1)
+            data = file.read(_MOST + 1)
     except OSError as error:
         raise PypodError(f"{path}: {error.strerror}") from None
+    if len(data) > _MOST:
+        raise PypodError(f"{path}: more than {_MOST >> 20} MiB")
+    return data
 
 
 def lookasides() -> Lookasides:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -124,6 +125,34 @@ def test_a_second_pull_waits_for_the_first_and_shares_what_it_did(
     store("image", "prune", "-f")  # what the killed one left
     assert not list((store.root / "tmp").iterdir())
     assert not list((store.root / "images/partial").iterdir())
+
+
+def test_a_pull_fetches_again_what_rmi_took_meanwhile(
+    store: Store, registry: FaultRegistry, image: images.Image, name: str
+) -> None:
+    store("pull", registry.serve("other", "1", images.noise()))  # its layers are shared
+    gate = threading.Event()
+
+    def gated(handler: faults.Handler, body: bytes, media_type: str) -> None:
+        gate.wait(60)
+        handler.good(body, media_type)
+
+    registry.fault(image.layers[0], gated, times=1)
+    pull = store.start("pull", name)
+    assert within(30, lambda: registry.paths(image.layers[0]))
+    assert pull.stderr is not None
+    # The shared blobs are here, and hashed; the layer that is not here is still awaited.
+    seen = 0
+    for line in iter(pull.stderr.readline, b""):
+        seen += line.endswith(b"skipped: already exists\n")
+        if seen == len(image.layers) - 1:
+            break
+    time.sleep(0.5)
+    store("rmi", "-f", f"{registry.host}/other:1")
+    gate.set()
+    out, err = pull.communicate(timeout=60)
+    assert (pull.returncode, out.decode().strip()) == (0, image.id[7:]), err
+    assert store("system", "check").out == ""
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["part", "all"])

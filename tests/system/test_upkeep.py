@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,6 +56,33 @@ def test_diff_says_what_a_container_changed(store: Store) -> None:
     store("diff", "--format", "x", "c", check=125)
     store("diff", check=125)
     store("diff", "none", check=125)
+
+
+def test_an_image_that_goes_while_its_container_is_made_is_named(store: Store) -> None:
+    """create is stopped between the choice of the layers and the record in sight."""
+    store("save", "-q", "-o", str(store.root / "base.tar"), "base")
+    for _attempt in range(60):
+        store("load", "-q", "-i", str(store.root / "base.tar"))
+        made = store.start("create", NONE, "base", "true")
+        while made.poll() is None:
+            staged = list((store.root / "tmp").glob("container-*/config.json"))
+            if staged:
+                made.send_signal(signal.SIGSTOP)
+                os.waitid(os.P_PID, made.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+                break
+        caught = made.poll() is None and not os.listdir(store.root / "containers")
+        if caught:
+            store("rmi", "-a", "-f")
+        made.send_signal(signal.SIGCONT)
+        out, err = made.communicate(timeout=30)
+        if caught:
+            break
+        store("rm", "-a")
+    else:
+        pytest.fail("create was never stopped in time")
+    assert (made.returncode, out) == (125, b"")
+    assert err.startswith(b"Error: the image was removed while the container was made\n")
+    assert os.listdir(store.root / "containers") == os.listdir(store.root / "names") == []
 
 
 def test_diff_compares_two_of_any_kind(store: Store, registry: Registry) -> None:
