@@ -9,13 +9,12 @@ import pwd
 import signal
 import subprocess
 import tarfile
-import time
 import urllib.request
 from pathlib import Path
 
 import pytest
 
-from tests.fixtures import images, many_files
+from tests.fixtures import images, many_files, workers
 from tests.fixtures.program import Program, within
 from tests.fixtures.registry import Registry
 
@@ -388,7 +387,7 @@ def test_an_image_that_is_removed_while_its_tree_is_made_leaves_no_part_of_it(
         pypod.pull(many)
         mode = f"keep-id:uid={7000 + attempt},gid=7"
         running = pypod.start("run", "--rm", *NONE, "--userns", mode, many, "true")
-        stopped = stop_worker(running.pid)
+        stopped = workers.stop(running.pid)
         if stopped:
             pypod("rmi", many)
             for pid in stopped:
@@ -402,28 +401,6 @@ def test_an_image_that_is_removed_while_its_tree_is_made_leaves_no_part_of_it(
             return
         pypod("rmi", many)
     raise AssertionError("pypod-files was never seen at work")
-
-
-def stop_worker(parent: int) -> list[int]:
-    """Stop the processes of pypod-files below a process as soon as there are some."""
-    end = time.monotonic() + 20
-    while time.monotonic() < end and Path(f"/proc/{parent}/stat").exists():
-        found = []
-        for entry in os.listdir("/proc"):
-            if not entry.isdigit():
-                continue
-            try:
-                words = Path(f"/proc/{entry}/cmdline").read_bytes().split(b"\0")
-                above = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()[1]
-                if words[:2] == [b"pypod-files", b"flatten"] and int(above) in (parent, *found):
-                    os.kill(int(entry), signal.SIGSTOP)
-                    found.append(int(entry))
-            except (OSError, ValueError, IndexError):
-                continue
-        if found:
-            return found
-        time.sleep(0.002)
-    return []
 
 
 @pytest.mark.passes("user")
@@ -518,7 +495,7 @@ def test_a_tree_whose_maker_was_killed_is_made_again(pypod: Program, many: str) 
         mode = f"keep-id:uid={6000 + attempt},gid=7"
         words = ("run", "--rm", *NONE, "--userns", mode, "-u", "0", many)
         running = pypod.start(*words, "true")
-        stopped = stop_worker(running.pid)
+        stopped = workers.stop(running.pid)
         if not stopped:
             running.communicate(timeout=60)
             continue
