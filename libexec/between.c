@@ -18,24 +18,8 @@
 #include "util.h"
 #include "view.h"
 
-struct task {
-    struct task *next;
-    char path[];
-};
-
 static struct view first, base;
-static struct task *tasks;
-
-static void remember(const char *path)
-{
-    struct task *task = malloc(sizeof *task + strlen(path) + 1);
-
-    if (!task)
-        die(path, "out of memory");
-    strcpy(task->path, path);
-    task->next = tasks;
-    tasks = task;
-}
+static struct task *tasks; /* directories to look at */
 
 static void say(char kind, const char *path)
 {
@@ -82,7 +66,7 @@ static void compare(const char *path, const struct stat *found)
     else if (!same(path, found, &other))
         say('C', path);
     if (S_ISDIR(found->st_mode))
-        remember(path);
+        remember(&tasks, path);
 }
 
 /* A name that the base shows. */
@@ -145,7 +129,7 @@ int verb_between(char **argv)
         theirs++;
     open_view(&first, argv, ours);
     open_view(&base, argv + ours + 1, theirs);
-    remember("");
+    remember(&tasks, "");
     for (struct task *task; (task = tasks);) {
         tasks = task->next;
         each(&first, task->path, compare);

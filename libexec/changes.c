@@ -17,11 +17,6 @@
 #include "util.h"
 #include "view.h"
 
-struct task {
-    struct task *next;
-    char path[];
-};
-
 struct changes {
     struct view below;
     int upper;
@@ -38,17 +33,6 @@ static void join(char *path, const char *parent, const char *name)
 {
     if (snprintf(path, PATH_MAX, "%s%s%s", parent, *parent ? "/" : "", name) >= PATH_MAX)
         die(parent, "a path in it is too long");
-}
-
-static void remember(struct changes *changes, const char *path)
-{
-    struct task *task = malloc(sizeof *task + strlen(path) + 1);
-
-    if (!task)
-        die(path, "out of memory");
-    strcpy(task->path, path);
-    task->next = changes->tasks;
-    changes->tasks = task;
 }
 
 static DIR *open_directory(int top, const char *path)
@@ -102,7 +86,7 @@ static void compare(struct changes *changes, int directory, const char *name, co
     }
     say(was ? 'C' : 'A', path);
     if (S_ISDIR(found.st_mode))
-        remember(changes, path);
+        remember(&changes->tasks, path);
 }
 
 static void compare_directory(struct changes *changes, const char *path)
@@ -143,7 +127,7 @@ int verb_diff(char **argv)
         changes.below.fd[changes.below.count++] = fd;
         count--;
     }
-    remember(&changes, "");
+    remember(&changes.tasks, "");
     for (struct task *task; (task = changes.tasks);) {
         changes.tasks = task->next;
         compare_directory(&changes, task->path);

@@ -18,12 +18,7 @@
 
 enum { SAID_MOST = 20, CHUNK = 1 << 18 };
 
-struct task {
-    struct task *next;
-    char path[];
-};
-
-static struct task *tasks;
+static struct task *tasks; /* directories to look at */
 static int tops[2], said;
 
 static void say(const char *path)
@@ -32,17 +27,6 @@ static void say(const char *path)
         printf("/%s", path);
         putchar(0);
     }
-}
-
-static void remember(const char *path)
-{
-    struct task *task = malloc(sizeof *task + strlen(path) + 1);
-
-    if (!task)
-        die(path, "out of memory");
-    strcpy(task->path, path);
-    task->next = tasks;
-    tasks = task;
 }
 
 static int open_at(int side, const char *path, int flags)
@@ -172,7 +156,7 @@ static void compare_entries(const char *path, int side)
         if (!same(inner, &found[0], &found[1]))
             say(inner);
         if (S_ISDIR(found[0].st_mode) && S_ISDIR(found[1].st_mode))
-            remember(inner);
+            remember(&tasks, inner);
     }
     closedir(stream);
 }
@@ -188,7 +172,7 @@ int verb_compare(char **argv)
     }
     if (!same("", &found[0], &found[1]))
         say("");
-    remember("");
+    remember(&tasks, "");
     while (tasks) {
         struct task *task = tasks;
         tasks = task->next;

@@ -40,6 +40,17 @@ static int open_again(int root, const char *path, uint64_t flags, uint64_t resol
     }
 }
 
+void remember(struct task **tasks, const char *path)
+{
+    struct task *task = malloc(sizeof *task + strlen(path) + 1);
+
+    if (!task)
+        die(path, "out of memory");
+    strcpy(task->path, path);
+    task->next = *tasks;
+    *tasks = task;
+}
+
 int open_below(int root, const char *path, uint64_t flags)
 {
     return open_again(root, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);

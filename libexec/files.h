@@ -10,6 +10,13 @@
 void die(const char *path, const char *text) __attribute__((noreturn));
 void die_errno(const char *path) __attribute__((noreturn));
 
+/* Directories that are still to be looked at, by path: trees are walked without recursion. */
+struct task {
+    struct task *next;
+    char path[];
+};
+void remember(struct task **tasks, const char *path);
+
 /* openat2(2) below a directory, links resolved inside it. */
 int open_below(int root, const char *path, uint64_t flags);
 
