@@ -171,24 +171,26 @@ class _Pull:
         )
         if self.platform is not None:
             _check_platform(image, self.platform)
-        said = False
-        while True:
-            with Turn(self.places, image.id, self._say_waiting):
-                self._layers(image)
-            if self.every and index:
-                self._others(index, blobs.digest_of(body))
-            if not said:
-                self.progress.note(f"Copying config {image.id}")
-                self.progress.note("Writing manifest to image destination")
-            try:
-                return images.add_image(
-                    self.places, body, config, self.names, content_type=content_type, index=index
-                )
-            except CorruptStore as error:
-                if said:
-                    raise
-                said = True
-                self.progress.note(f"{error.message}: once more")
+        try:
+            return self._arrive(image, body, config, content_type, index)
+        except CorruptStore as error:
+            # An `rmi` took blobs that this image shares; all that brings them back is in hand.
+            self.progress.note(f"{error.message}: once more")
+            return self._arrive(image, body, config, content_type, index)
+
+    def _arrive(
+        self, image: ImageRecord, body: bytes, config: bytes, content_type: str, index: bytes
+    ) -> ImageRecord:
+        """Bring what is missing of an image, then give it its names. Raises CorruptStore."""
+        with Turn(self.places, image.id, self._say_waiting):
+            self._layers(image)
+        if self.every and index:
+            self._others(index, blobs.digest_of(body))
+        self.progress.note(f"Copying config {image.id}")
+        self.progress.note("Writing manifest to image destination")
+        return images.add_image(
+            self.places, body, config, self.names, content_type=content_type, index=index
+        )
 
     def _say_waiting(self) -> None:
         self.progress.note("Waiting for another pull of this image")
