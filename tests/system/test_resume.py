@@ -46,6 +46,15 @@ def name(registry: FaultRegistry, image: images.Image) -> str:
     return registry.serve("app", "1", image)
 
 
+def left(store: Store, layer: str, data: bytes) -> Path:
+    """Leave a part of a blob in the store, as an interrupted pull does; return where it is."""
+    store("images")
+    partial = store.partial(layer)
+    partial.parent.mkdir(parents=True)
+    partial.write_bytes(data)
+    return partial
+
+
 def flip(path: Path) -> None:
     """Change one bit in the middle of a file."""
     data = bytearray(path.read_bytes())
@@ -159,12 +168,9 @@ def test_a_pull_fetches_again_what_rmi_took_meanwhile(
 def test_a_part_that_was_wrong_is_fetched_anew_by_the_same_pull(
     store: Store, registry: FaultRegistry, image: images.Image, name: str, whole: bool
 ) -> None:
-    store("images")
     layer = image.layers[2]
     size = len(image.blobs[layer]) if whole else 1000
-    partial = store.partial(layer)
-    partial.parent.mkdir(parents=True)
-    partial.write_bytes(b"x" * size)
+    left(store, layer, b"x" * size)
     store("pull", name)
     assert store.blob(layer).read_bytes() == image.blobs[layer]
     assert store("run", "--rm", NONE, name, "wc", "-c", "/noise1").line.startswith("1500000 ")
@@ -173,11 +179,8 @@ def test_a_part_that_was_wrong_is_fetched_anew_by_the_same_pull(
 def test_a_part_is_of_no_use_where_the_registry_begins_anew(
     store: Store, registry: FaultRegistry, image: images.Image, name: str
 ) -> None:
-    store("images")
     layer = image.layers[2]
-    partial = store.partial(layer)
-    partial.parent.mkdir(parents=True)
-    partial.write_bytes(b"x" * 1000)
+    left(store, layer, b"x" * 1000)
     registry.fault(layer, faults.without_range(), times=1)
     store("pull", name)
     assert len(registry.paths(layer)) == 1  # the blob came in well, its layer is unpacked again
@@ -187,11 +190,8 @@ def test_a_part_is_of_no_use_where_the_registry_begins_anew(
 def test_a_layer_that_is_wrong_at_the_registry_is_not_asked_for_without_end(
     store: Store, registry: FaultRegistry, image: images.Image, name: str
 ) -> None:
-    store("images")
     layer = image.layers[2]
-    partial = store.partial(layer)
-    partial.parent.mkdir(parents=True)
-    partial.write_bytes(image.blobs[layer][:1000])
+    partial = left(store, layer, image.blobs[layer][:1000])
     registry.fault(layer, faults.without_range(500_000))
     registry.fault(layer, faults.wrong())
     error = store("pull", name, check=125).err
